@@ -1,0 +1,52 @@
+package service
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"upkeep/internal/secret"
+)
+
+// Env is everything a kind may reach outside its own connection. Tests replace
+// fields, not packages.
+type Env struct {
+	Target string // the name under services:
+	Log    *slog.Logger
+	// Base is the directory that relative paths of the declaration start from.
+	Base string
+	// Secret resolves a reference. The value goes into a connection or the
+	// environment of one child process; never into argv, a log or an error.
+	Secret func(ctx context.Context, ref secret.Ref) (string, error)
+	// Run starts one program and waits for it; Find only looks for it.
+	Run  func(ctx context.Context, c Cmd) error
+	Find func(ctx context.Context, program string, major int) (path, version string, err error)
+	// State keeps small values of this target between runs: cursors, counters.
+	State State
+	// Dir returns a new private directory for scratch work, on the disk meant for
+	// it. It is removed with all its content by the returned func, and by Sweep of
+	// a later run when this one is killed. The path is short enough for a socket.
+	Dir func(purpose string) (path string, remove func() error, err error)
+	Now func() time.Time
+}
+
+// Cmd is one program to run: argv only, never through a shell. Env.Run finds the
+// program of the wanted major version, wherever that is.
+type Cmd struct {
+	Program string   // "pg_dump"
+	Major   int      // lowest acceptable major version; 0 = any
+	Args    []string // never a secret
+	Env     []string // KEY=value, added to a minimal environment; the place for a password
+	Dir     string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	// User to run as when upkeep runs as root; empty = as upkeep itself.
+	User string
+}
+
+// State is a small key-value store per target. A missing key is "".
+type State interface {
+	Get(ctx context.Context, key string) (string, error)
+	Set(ctx context.Context, key, value string) error
+}

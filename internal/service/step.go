@@ -1,0 +1,28 @@
+package service
+
+import "encoding/json"
+
+// Step is work as data: a plan crosses processes (plan, approve, apply), is
+// hashed, and resumes after a crash. Whoever planned a step does it, at least
+// once: a repeated step must find its own work done.
+type Step struct {
+	ID     string          `json:"id"`               // unique in the plan
+	Target string          `json:"target,omitempty"` // whose lock it needs; empty = none
+	Op     string          `json:"op"`               // what doing switches on
+	Args   json.RawMessage `json:"args,omitempty"`   // all that doing needs
+	Seen   string          `json:"seen,omitempty"`   // identity the plan was made for; stale when it changed
+	Risk   Risk            `json:"risk"`
+	Title  Message         `json:"title"`
+}
+
+// Risk says what a step can do to somebody's data or service.
+type Risk string
+
+// Risks in rising order. Disruptive work loses no data but is felt by users.
+const (
+	ReadOnly    Risk = "read-only"
+	Harmless    Risk = "harmless"   // contents unchanged
+	Reversible  Risk = "reversible" // can be undone by upkeep
+	Disruptive  Risk = "disruptive"
+	Destructive Risk = "destructive"
+)
