@@ -25,9 +25,14 @@ type Env struct {
 	// State keeps small values of this target between runs: cursors, counters.
 	State State
 	// Dir returns a new private directory for scratch work, on the disk meant for
-	// it. It is removed with all its content by the returned func, and by Sweep of
-	// a later run when this one is killed. The path is short enough for a socket.
+	// it: 0700, owned by upkeep, below directories that other users may traverse (a
+	// kind hands it over to the user its scratch server runs as). The path is short
+	// enough for a socket. The returned func removes it with all its content.
 	Dir func(purpose string) (path string, remove func() error, err error)
+	// Leftovers lists directories that Dir made for this target in runs that were
+	// killed and that nobody uses now. Driller.Sweep ends what still runs in them,
+	// then removes them.
+	Leftovers func(purpose string) ([]string, error)
 	Now func() time.Time
 }
 
