@@ -24,7 +24,7 @@ type Run struct {
 	Point    string           `json:"point,omitempty"` // ID of the restore point it made or read
 	Plan     string           `json:"plan,omitempty"`  // digest of the plan it applied
 	Proof    *Proof           `json:"proof,omitempty"`
-	Error    *Problem         `json:"error,omitempty"` // of the whole run: lock held, repository unreadable
+	Error    *Problem         `json:"error,omitempty"`  // of the whole run: lock held, repository unreadable
 	Output   string           `json:"output,omitempty"` // path of what it wrote: a report, an export
 }
 
@@ -45,7 +45,7 @@ type Finding struct {
 	Severity service.Severity `json:"severity"`
 	Subject  string           `json:"subject,omitempty"`
 	Args     service.Args     `json:"args,omitempty"`
-	Since    time.Time        `json:"since"`           // start of the first run of an unbroken row of runs that found it
+	Since    time.Time        `json:"since"`            // start of the first run of an unbroken row of runs that found it
 	Waived   string           `json:"waived,omitempty"` // why, when accept: names it; it then counts as ok
 }
 
@@ -55,6 +55,7 @@ type Problem struct {
 	ID     string       `json:"id"`
 	Args   service.Args `json:"args,omitempty"`
 	Detail string       `json:"detail"`
+	Code   int          `json:"code"` // the exit code it stands for: 3, 4, 6 or 130
 }
 
 // Step is one finished or skipped part of a run.
@@ -71,8 +72,8 @@ type Step struct {
 
 // Proof is what a drill measured.
 type Proof struct {
-	RPO      time.Duration    `json:"rpo"` // age of the restored view when the drill began
-	RTO      time.Duration    `json:"rto"` // from the first byte read to the last comparison, scratch servers' start included
+	RPO      time.Duration    `json:"rpo"`      // age of the restored view when the drill began
+	RTO      time.Duration    `json:"rto"`      // from the first byte read to the last comparison, scratch servers' start included
 	Compared map[string]int64 `json:"compared"` // tables, rows, keys, files that were found equal
 }
 

@@ -38,12 +38,12 @@ type Snapshot interface {
 // that was copied. It is held in memory: an entry per table or database, some
 // thousands at most. What exists by the million is a Part and has its own digest.
 type Manifest struct {
-	Taken    time.Time         `json:"taken"`             // of the view, by the source's own clock where it has one
-	Version  string            `json:"version"`           // of the source: "15.18"
-	Identity string            `json:"identity"`          // as Identifier gives it; a scratch must differ from it
-	Counts   map[string]int64  `json:"counts"`            // totals for people: tables, rows, keys, files, bytes
-	Entries  []Entry           `json:"entries,omitempty"` // ascending by Name
-	Attrs    map[string]string `json:"attrs,omitempty"`   // what the kind needs for restoring: encoding, settings
+	Taken    time.Time         `json:"taken"`              // of the view, by the source's own clock where it has one
+	Version  string            `json:"version"`            // of the source: "15.18"
+	Identity string            `json:"identity"`           // as Identifier gives it; a scratch must differ from it
+	Counts   map[string]int64  `json:"counts"`             // totals for people: tables, rows, keys, files, bytes
+	Entries  []Entry           `json:"entries,omitempty"`  // ascending by Name
+	Attrs    map[string]string `json:"attrs,omitempty"`    // what the kind needs for restoring: encoding, settings
 	Findings []Finding         `json:"findings,omitempty"` // what the copy lacks: unreadable files, roles without passwords
 }
 

@@ -33,7 +33,7 @@ type Env struct {
 	// killed and that nobody uses now. Driller.Sweep ends what still runs in them,
 	// then removes them.
 	Leftovers func(purpose string) ([]string, error)
-	Now func() time.Time
+	Now       func() time.Time
 }
 
 // Cmd is one program to run: argv only, never through a shell. Env.Run finds the

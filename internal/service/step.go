@@ -26,3 +26,27 @@ const (
 	Disruptive  Risk = "disruptive"
 	Destructive Risk = "destructive"
 )
+
+// Task is one step as it is handed to whoever does it.
+type Task struct {
+	Step     Step
+	Instance Instance // of Step.Target, opened for this run; nil for a step without target
+	Report   Report
+	Earlier  map[string]Done // what earlier steps of the same run gave, by step ID, also those done before a crash
+}
+
+// Outcome is what doing a step gave. It survives a crash, so Result holds all
+// that later steps need, as JSON.
+type Outcome struct {
+	Verdict Verdict         `json:"verdict"`
+	Result  json.RawMessage `json:"result,omitempty"`
+}
+
+// Done is a finished step.
+type Done struct {
+	Outcome Outcome
+	Failed  bool
+}
+
+// Decode reads the result of a finished step into v.
+func (d Done) Decode(v any) error { return json.Unmarshal(d.Outcome.Result, v) }

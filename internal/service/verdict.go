@@ -42,8 +42,8 @@ type Finding struct {
 
 // Verdict is what one check of one target found.
 type Verdict struct {
-	Findings []Finding
-	Facts    Facts
+	Findings []Finding `json:"findings,omitempty"`
+	Facts    Facts     `json:"facts,omitempty"`
 }
 
 // Warn adds a finding that can wait until tomorrow.
