@@ -1,0 +1,189 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Server is one private server.
+type Server struct {
+	Component    string // "postgres" or "redis"
+	Host         string // always 127.0.0.1
+	Port         int
+	User         string // superuser of PostgreSQL; empty for Redis
+	Password     string
+	PasswordFile string // holds Password, mode 0600, owned by us; empty when there is no password
+	Dir          string // of this server: its data, log and, for PostgreSQL, socket
+	Data         string // data directory, which belongs to the server's user
+
+	argv     func(port int) []string
+	ready    func(ctx context.Context, s *Server) error
+	stop     syscall.Signal
+	account  *account
+	detached bool
+	proc     *process
+}
+
+// stopPatience is what a server gets to end by itself.
+const stopPatience = 20 * time.Second
+
+// errPortTaken makes start look for another port.
+var errPortTaken = errors.New("the port was taken by another program")
+
+// Addr is HOST:PORT.
+func (s *Server) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// URL is the address without the password, as it stands in an upkeep.yaml.
+// database is a database of PostgreSQL or a number for Redis.
+func (s *Server) URL(database string) string {
+	u := url.URL{Scheme: s.Component, Host: s.Addr(), Path: "/" + database}
+	if s.User != "" {
+		u.User = url.User(s.User)
+	}
+	return u.String()
+}
+
+// DSN is URL with the password, for clients inside the program only.
+func (s *Server) DSN(database string) string {
+	u := url.URL{Scheme: s.Component, Host: s.Addr(), Path: "/" + database}
+	if s.Password != "" || s.User != "" {
+		u.User = url.UserPassword(s.User, s.Password)
+	}
+	return u.String()
+}
+
+// Log returns what the server has written so far.
+func (s *Server) Log() string {
+	text, err := os.ReadFile(s.logFile())
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// PID is the process ID of the server, 0 when it does not run.
+func (s *Server) PID() int {
+	if s.proc == nil || s.proc.ended() {
+		return 0
+	}
+	return s.proc.pid
+}
+
+// Start brings a server up again, with its data and on its port, after Stop or Kill.
+func (s *Server) Start(ctx context.Context) error {
+	if s.PID() != 0 {
+		return fmt.Errorf("%s on port %d runs already", s.Component, s.Port)
+	}
+	proc, err := launch(s.argv(s.Port), s.account, s.logFile(), s.detached)
+	if err != nil {
+		return err
+	}
+	s.proc = proc
+	if err := s.await(ctx); err != nil {
+		return errors.Join(err, s.Kill())
+	}
+	return nil
+}
+
+// Stop ends the server in good order; it may be called again.
+func (s *Server) Stop() error {
+	if s.PID() == 0 {
+		return nil
+	}
+	if err := s.Resume(); err != nil { // a stopped process hears nothing but SIGKILL
+		return err
+	}
+	return s.proc.end(s.stop, stopPatience)
+}
+
+// Kill ends the server and all its processes at once, as a power failure would.
+func (s *Server) Kill() error {
+	if s.PID() == 0 {
+		return nil
+	}
+	err := signalAll(append(family(s.proc.pid), s.proc.pid), syscall.SIGKILL)
+	<-s.proc.done
+	return err
+}
+
+// Pause stops all processes of the server: connections are accepted by the kernel
+// and nothing answers, as with a machine that swaps.
+func (s *Server) Pause() error { return s.signalFamily(syscall.SIGSTOP) }
+
+// Resume ends a Pause.
+func (s *Server) Resume() error { return s.signalFamily(syscall.SIGCONT) }
+
+func (s *Server) signalFamily(sig syscall.Signal) error {
+	pid := s.PID()
+	if pid == 0 {
+		return fmt.Errorf("%s on port %d does not run", s.Component, s.Port)
+	}
+	return signalAll(append([]int{pid}, family(pid)...), sig)
+}
+
+func (s *Server) logFile() string { return filepath.Join(s.Dir, "log") }
+
+// startOnFreePort tries a few ports: another program may take one between our
+// look and the server's.
+func (s *Server) startOnFreePort(ctx context.Context) error {
+	var err error
+	for range 5 {
+		if s.Port, err = freePort(ctx); err != nil {
+			return err
+		}
+		if err = s.Start(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+		if conn, dialErr := net.DialTimeout("tcp", s.Addr(), time.Second); dialErr == nil {
+			err = errors.Join(errPortTaken, err, conn.Close())
+			continue
+		}
+		return err
+	}
+	return err
+}
+
+func freePort(ctx context.Context) (int, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	return port, l.Close()
+}
+
+// await polls until the server answers a real question or has ended.
+func (s *Server) await(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var last error
+	for {
+		if last = s.ready(ctx, s); last == nil {
+			return nil
+		}
+		select {
+		case <-s.proc.done:
+			return fmt.Errorf("%s ended at once (%w):\n%s", s.Component, s.proc.err, s.Log())
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer: %w", s.Component, errors.Join(ctx.Err(), last))
+		case <-tick.C:
+		}
+	}
+}
+
+// writeSecret keeps a password where a reference file:PATH can name it.
+func writeSecret(path, value string) error {
+	if err := os.WriteFile(path, []byte(value+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keep a password: %w", err)
+	}
+	return nil
+}
