@@ -21,7 +21,9 @@ type Part struct {
 	// Open reads the content. It is nil for a part that has none (a directory, a
 	// link), safe for concurrent use between parts, and valid until the snapshot
 	// or copy is closed. A reader that finds its source changed under it ends with
-	// ErrChanged; the part is then opened once more.
+	// ErrChanged; the part is then opened once more. ErrNotFound, from Open or from
+	// the reader, says that this one part has gone or cannot be read: it is left out
+	// of the copy, and the snapshot names it in Manifest.Findings.
 	Open func(ctx context.Context) (io.ReadCloser, error)
 }
 
