@@ -5,6 +5,7 @@
 package secret
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,8 +60,20 @@ func (r Ref) String() string {
 	return fmt.Sprintf("%s:%s", r.Scheme, r.Place)
 }
 
-// GoString keeps the secret out of %#v, Format out of every other verb.
-func (r Ref) GoString() string { return r.String() }
+// Format keeps the secret out of every verb, %d and %#v included. fmt does not
+// call it for an unexported field of a struct that is printed as a whole: keep a
+// Ref in exported fields.
+func (r Ref) Format(f fmt.State, verb rune) {
+	fmt.Fprintf(f, fmt.FormatString(f, shownAs(verb)), r.String())
+}
+
+// shownAs is the verb that shows a reference as text.
+func shownAs(verb rune) rune {
+	if verb == 'q' {
+		return 'q'
+	}
+	return 's'
+}
 
 // MarshalText shows the reference and never the secret.
 func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
@@ -76,7 +89,7 @@ func (r *Ref) UnmarshalYAML(decode func(any) error) error {
 		Command []string `yaml:"command"`
 	}
 	if err := decode(&run); err != nil || len(run.Command) == 0 {
-		return fmt.Errorf("must be a reference such as file:secrets/db or {command: [PROGRAM, ARG]}")
+		return errors.New("must be a reference such as file:secrets/db or {command: [PROGRAM, ARG]}")
 	}
 	*r = Ref{Scheme: Command, Argv: run.Command}
 	return nil
