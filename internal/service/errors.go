@@ -36,11 +36,15 @@ func (f *Fault) Error() string { return fmt.Sprintf("%s: %v", f.ID, f.Err) }
 func (f *Fault) Unwrap() error { return f.Err }
 
 // As returns in as the capability interface T, or an error wrapping
-// ErrUnsupported.
+// ErrUnsupported; ErrStale for the nil instance of a target that is no longer
+// declared.
 func As[T any](in Instance) (T, error) {
 	if capable, ok := in.(T); ok {
 		return capable, nil
 	}
 	var none T
+	if in == nil {
+		return none, fmt.Errorf("the target is no longer declared: %w", ErrStale)
+	}
 	return none, fmt.Errorf("%T does not offer it: %w", in, ErrUnsupported)
 }
