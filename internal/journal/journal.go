@@ -1,0 +1,94 @@
+// Package journal records what runs did and found, what was planned, approved and
+// applied: append-only, each record sealed over the one before it, so that a
+// change shows. What surfaces ask for is kept beside the records in tables made
+// of them. It records and answers; it judges nothing, and samples are not its
+// business.
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"upkeep/internal/database"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Journal is one open journal. Several processes may have the same file open and
+// append to it side by side. Its methods are safe for concurrent use.
+type Journal struct {
+	db  *sql.DB
+	now func() time.Time
+}
+
+// Open opens the journal at path, which is created when it is missing. now stamps
+// the records.
+func Open(ctx context.Context, path string, now func() time.Time) (*Journal, error) {
+	scripts, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("read the journal's migrations: %w", err)
+	}
+	db, err := database.Open(ctx, path, scripts)
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	return &Journal{db: db, now: now}, nil
+}
+
+// Close closes the journal.
+func (j *Journal) Close() error { return j.db.Close() }
+
+// write does work in one transaction that holds the write lock from its start:
+// what it reads is still true when it appends, whatever other processes do.
+func (j *Journal) write(ctx context.Context, work func(*sql.Tx) error) error {
+	tx, err := j.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("lock the journal: %w", err)
+	}
+	if err := work(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit to the journal: %w", err)
+	}
+	return nil
+}
+
+// read does work on one consistent view, which takes no lock.
+func (j *Journal) read(ctx context.Context, work func(*sql.Tx) error) error {
+	tx, err := j.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	return errors.Join(work(tx), tx.Rollback())
+}
+
+// querier is what a journal and a transaction of it can both be asked.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// column returns the one text column of every row that a query answers.
+func column(ctx context.Context, from querier, query string, args ...any) ([]string, error) {
+	rows, err := from.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var values []string
+	for rows.Next() {
+		var value string
+		if err := rows.Scan(&value); err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, rows.Err()
+}
