@@ -97,6 +97,11 @@ func Capabilities() []Capability {
 // Can reports whether instances of the kind offer the capability.
 func (k Kind) Can(c Capability) bool { return k.instance.Implements(c.kind) }
 
+// Offers reports whether instances of the kind offer the capability of that name.
+func (k Kind) Offers(capability string) bool {
+	return slices.ContainsFunc(Capabilities(), func(c Capability) bool { return c.Name == capability && k.Can(c) })
+}
+
 // Registry is what ships: kinds by name.
 type Registry struct{ kinds map[string]Kind }
 

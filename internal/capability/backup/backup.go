@@ -1,0 +1,214 @@
+// Package backup takes one restore point over all chosen targets. It writes to
+// the repository only.
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"upkeep/internal/inventory"
+	"upkeep/internal/repository"
+	"upkeep/internal/service"
+)
+
+// Backup is one restore point in the making.
+type Backup struct {
+	Targets []inventory.Target
+	Point   repository.Header
+	Files   map[string][]byte // the declaration, kept in the point
+	Keep    *repository.Keep  // applied after the point is sealed; nil = keep everything
+	// Open gives the repository when the first step needs it: listing the steps
+	// makes none.
+	Open func(ctx context.Context) (*repository.Repository, error)
+	Head func(ctx context.Context) (string, error) // of the journal's chain, kept in the point
+
+	repository *repository.Repository
+	writer     *repository.PointWriter
+}
+
+// What its steps do.
+const (
+	opStore  = "store"
+	opSeal   = "seal"
+	opRetain = "retain"
+)
+
+// Steps lists one step per target that can be copied, then the sealing of the
+// point and the removal of points that nothing keeps.
+func (b *Backup) Steps() []service.Step {
+	steps := []service.Step{}
+	for _, t := range b.Targets {
+		steps = append(steps, service.Step{ID: StepOf(t.Name), Target: t.Name, Op: opStore, Risk: service.Harmless,
+			Title: service.Message{ID: "backup.store", Args: service.Args{"target": t.Name}}})
+	}
+	steps = append(steps, b.ownStep(opSeal))
+	if b.Keep != nil {
+		steps = append(steps, b.ownStep(opRetain))
+	}
+	return steps
+}
+
+// StepOf is the ID of a target's step.
+func StepOf(target string) string { return "backup " + target }
+
+func (b *Backup) ownStep(op string) service.Step {
+	return service.Step{ID: op, Op: op, Risk: service.Harmless, Title: service.Message{ID: "backup." + op,
+		Args: service.Args{"point": b.Point.ID}}}
+}
+
+// Do does one step.
+func (b *Backup) Do(ctx context.Context, t service.Task) (service.Outcome, error) {
+	switch t.Step.Op {
+	case opStore:
+		return b.store(ctx, t)
+	case opSeal:
+		return b.seal(ctx, t)
+	case opRetain:
+		return b.retain(ctx, t)
+	}
+	return service.Outcome{}, fmt.Errorf("step %s: unknown operation %q", t.Step.ID, t.Step.Op)
+}
+
+// Close gives back what the steps opened. An unsealed point stays as incomplete.
+func (b *Backup) Close(ctx context.Context) error {
+	if b.writer == nil {
+		return nil
+	}
+	return b.writer.Close(ctx)
+}
+
+func (b *Backup) open(ctx context.Context) (*repository.PointWriter, error) {
+	if b.writer != nil {
+		return b.writer, nil
+	}
+	r, err := b.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w, err := r.Begin(ctx, b.Point)
+	if err != nil {
+		return nil, fmt.Errorf("begin restore point %s: %w", b.Point.ID, err)
+	}
+	b.repository, b.writer = r, w
+	return w, nil
+}
+
+func (b *Backup) store(ctx context.Context, t service.Task) (service.Outcome, error) {
+	source, err := service.As[service.Source](t.Instance)
+	if err != nil {
+		return service.Outcome{}, err
+	}
+	w, err := b.open(ctx)
+	if err != nil {
+		return service.Outcome{}, err
+	}
+	var v service.Verdict
+	b.estimate(ctx, t, &v)
+	copied, err := b.copy(ctx, w, source, t)
+	if err != nil {
+		return service.Outcome{Verdict: v}, err
+	}
+	v.Merge(facts(copied))
+	return service.Outcome{Verdict: v, Result: encode(copied)}, nil
+}
+
+func (b *Backup) copy(ctx context.Context, w *repository.PointWriter, source service.Source, t service.Task) (repository.TargetCopy, error) {
+	none := repository.TargetCopy{}
+	target := b.target(t.Step.Target)
+	previous, err := b.repository.Latest(ctx, b.Point.System, target.Name)
+	if err != nil {
+		return none, fmt.Errorf("find the previous copy: %w", err)
+	}
+	view, err := source.Snapshot(ctx, previous, t.Report)
+	if err != nil {
+		return none, fmt.Errorf("open a consistent view: %w", err)
+	}
+	copied, err := w.Store(ctx, target.Name, target.Kind.Name(), view, repository.StoreOptions{Limit: target.Limit}, t.Report)
+	if closing := view.Close(); err == nil && closing != nil {
+		return none, fmt.Errorf("close the view: %w", closing)
+	}
+	return copied, err
+}
+
+func (b *Backup) target(name string) inventory.Target {
+	for _, t := range b.Targets {
+		if t.Name == name {
+			return t
+		}
+	}
+	return inventory.Target{}
+}
+
+// estimate warns before a copy that may not fit. It never refuses: what is
+// already stored is not stored again, and nobody knows how well the rest packs.
+func (b *Backup) estimate(ctx context.Context, t service.Task, v *service.Verdict) {
+	sizer, ok := t.Instance.(service.Sizer)
+	if !ok {
+		return
+	}
+	size, err := sizer.Size(ctx)
+	if err != nil {
+		v.Set("estimate_error", err.Error())
+		return
+	}
+	v.Set("estimate_bytes", size)
+	free, err := b.repository.Free()
+	if err == nil && size > free {
+		v.Warn("backup.space-short", "", service.Args{"need": size, "free": free, "path": b.repository.Path()})
+	}
+}
+
+func facts(c repository.TargetCopy) service.Verdict {
+	v := service.Verdict{Findings: append(c.Manifest.Findings, c.Findings...)}
+	v.Set("bytes", c.Bytes)
+	v.Set("added_bytes", c.AddedBytes)
+	v.Set("parts", c.Parts)
+	for name, n := range c.Counts {
+		v.Set(name, n)
+	}
+	return v
+}
+
+// seal makes the point complete. A point that lacks a target stays incomplete:
+// its other copies can be restored one by one, but nothing counts on it.
+func (b *Backup) seal(ctx context.Context, t service.Task) (service.Outcome, error) {
+	for _, target := range b.Targets {
+		if t.Earlier[StepOf(target.Name)].Failed {
+			return service.Outcome{}, nil
+		}
+	}
+	head, err := b.Head(ctx)
+	if err != nil {
+		return service.Outcome{}, fmt.Errorf("read the journal's head: %w", err)
+	}
+	w, err := b.open(ctx)
+	if err != nil {
+		return service.Outcome{}, err
+	}
+	point, err := w.Seal(ctx, repository.Declaration{Files: b.Files}, head)
+	if err != nil {
+		return service.Outcome{}, fmt.Errorf("seal restore point %s: %w", b.Point.ID, err)
+	}
+	return service.Outcome{Result: encode(point.ID)}, nil
+}
+
+// retain removes what nothing keeps, once the new point is sealed.
+func (b *Backup) retain(ctx context.Context, t service.Task) (service.Outcome, error) {
+	if len(t.Earlier[opSeal].Outcome.Result) == 0 {
+		return service.Outcome{}, nil
+	}
+	decisions, err := b.repository.Retain(ctx, *b.Keep, false)
+	if err != nil {
+		return service.Outcome{}, fmt.Errorf("apply keep: %w", err)
+	}
+	return service.Outcome{Result: encode(decisions)}, nil
+}
+
+func encode(v any) json.RawMessage {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("encode %T: %v", v, err)) // our own value types always encode
+	}
+	return text
+}

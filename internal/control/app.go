@@ -1,0 +1,210 @@
+// Package control holds the use cases that all surfaces share: it is the only
+// place where verbs meet the engine and each other. Surfaces ask here and show
+// what comes back; they decide nothing.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"upkeep/internal/config"
+	"upkeep/internal/engine"
+	"upkeep/internal/inventory"
+	"upkeep/internal/journal"
+	"upkeep/internal/repository"
+	"upkeep/internal/secret"
+	"upkeep/internal/service"
+	"upkeep/internal/workflow"
+)
+
+// Options are the world and the wishes of one process.
+type Options struct {
+	Kinds   *service.Registry
+	Getenv  func(string) string
+	Now     func() time.Time
+	Log     *slog.Logger
+	Watch   func(engine.Event) // nil when nobody looks
+	FailOn  service.Severity   // lowest severity that gives exit code 1
+	Timeout time.Duration      // of one step; 0 = the verb's own
+	User    string             // who asks, for plans and the audit log
+	// NewPassword shows the password of a repository that was just made, once.
+	NewPassword func(path, password string)
+}
+
+// App is one declared system, opened. What lies on disk is opened when first
+// needed: a dry run leaves no trace.
+type App struct {
+	opt       Options
+	Config    *config.Config
+	Inventory *inventory.Inventory
+	stateDir  string
+	scratch   inventory.Scratch
+
+	journal    *journal.Journal
+	workflow   *workflow.Store
+	repository *repository.Repository
+}
+
+// Open resolves a declaration. It touches nothing.
+func Open(cfg *config.Config, opt Options) *App {
+	a := &App{opt: opt, Config: cfg, stateDir: stateDir(cfg, opt.Getenv)}
+	a.scratch = inventory.NewScratch(cfg.Scratch.Dir, a.stateDir)
+	world := inventory.World{Log: opt.Log, Now: opt.Now, Getenv: opt.Getenv, Scratch: a.scratch, State: a.state}
+	a.Inventory = world.Open(cfg)
+	return a
+}
+
+// stateDir is where journal, plans, workflows and locks lie.
+func stateDir(cfg *config.Config, getenv func(string) string) string {
+	switch {
+	case cfg.State != "":
+		return cfg.Resolve(cfg.State)
+	case os.Getuid() == 0:
+		return "/var/lib/upkeep"
+	case getenv("XDG_STATE_HOME") != "":
+		return filepath.Join(getenv("XDG_STATE_HOME"), "upkeep")
+	}
+	return filepath.Join(getenv("HOME"), ".local", "state", "upkeep")
+}
+
+// StateDir is where this machine's state lies.
+func (a *App) StateDir() string { return a.stateDir }
+
+// Journal opens the journal, making the state directory when it is not there.
+func (a *App) Journal(ctx context.Context) (*journal.Journal, error) {
+	if a.journal != nil {
+		return a.journal, nil
+	}
+	if err := os.MkdirAll(filepath.Join(a.stateDir, "locks"), 0o700); err != nil {
+		return nil, a.notWritable(err)
+	}
+	j, err := journal.Open(ctx, filepath.Join(a.stateDir, "journal.db"), a.opt.Now)
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", a.notWritable(err))
+	}
+	a.journal = j
+	return j, nil
+}
+
+func (a *App) notWritable(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return &service.Fault{ID: "error.state-not-writable", Args: service.Args{"path": a.stateDir},
+		Err: fmt.Errorf("%w: %w", err, service.ErrRefused)}
+}
+
+// state is a target's small values. They live in the journal's file; a process
+// that has not opened it yet opens it now.
+func (a *App) state(system, target string) service.State {
+	return lazyState{app: a, system: system, target: target}
+}
+
+type lazyState struct {
+	app            *App
+	system, target string
+}
+
+func (s lazyState) Get(ctx context.Context, key string) (string, error) {
+	j, err := s.app.Journal(ctx)
+	if err != nil {
+		return "", err
+	}
+	return j.State(s.system, s.target).Get(ctx, key)
+}
+
+func (s lazyState) Set(ctx context.Context, key, value string) error {
+	j, err := s.app.Journal(ctx)
+	if err != nil {
+		return err
+	}
+	return j.State(s.system, s.target).Set(ctx, key, value)
+}
+
+func (a *App) openWorkflow(ctx context.Context) (*workflow.Store, error) {
+	if a.workflow != nil {
+		return a.workflow, nil
+	}
+	w, err := workflow.Open(ctx, filepath.Join(a.stateDir, "workflow.db"), a.opt.Log)
+	if err != nil {
+		return nil, err
+	}
+	a.workflow = w
+	return w, nil
+}
+
+// Repository opens the declared repository, or the one in the state directory,
+// and makes it when there is none yet.
+func (a *App) Repository(ctx context.Context) (*repository.Repository, error) {
+	if a.repository != nil {
+		return a.repository, nil
+	}
+	opt, err := a.repositoryOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := repository.Open(ctx, opt)
+	if errors.Is(err, service.ErrNotFound) {
+		r, err = repository.Create(ctx, opt)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the repository %s: %w", opt.Path, err)
+	}
+	a.repository = r
+	return r, nil
+}
+
+func (a *App) repositoryOptions(ctx context.Context) (repository.Options, error) {
+	opt := repository.Options{Path: a.RepositoryPath(), CacheDir: filepath.Join(a.stateDir, "cache"), Now: a.opt.Now}
+	if a.Config.Repository.Path == "" {
+		password, err := a.ownPassword()
+		opt.Password = password
+		return opt, err
+	}
+	resolver := secret.Resolver{Base: a.Config.Base, Getenv: a.opt.Getenv}
+	password, err := resolver.Resolve(ctx, a.Config.Repository.Password)
+	if err != nil {
+		return opt, fmt.Errorf("read the repository's password: %w", err)
+	}
+	opt.Password = password
+	return opt, nil
+}
+
+// RepositoryPath is where copies lie.
+func (a *App) RepositoryPath() string {
+	if a.Config.Repository.Path != "" {
+		return a.Config.Resolve(a.Config.Repository.Path)
+	}
+	return filepath.Join(a.stateDir, "copies")
+}
+
+// Engine returns the runner of this process.
+func (a *App) engine(ctx context.Context) (*engine.Engine, error) {
+	j, err := a.Journal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &engine.Engine{Journal: j, Workflow: a.openWorkflow, Locks: filepath.Join(a.stateDir, "locks"),
+		Log: a.opt.Log, Now: a.opt.Now, Watch: a.opt.Watch}, nil
+}
+
+// Close gives back what was opened.
+func (a *App) Close(ctx context.Context) error {
+	var errs []error
+	if a.workflow != nil {
+		errs = append(errs, a.workflow.Close(ctx))
+	}
+	if a.repository != nil {
+		errs = append(errs, a.repository.Close(ctx))
+	}
+	if a.journal != nil {
+		errs = append(errs, a.journal.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,169 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/internal/config"
+	"upkeep/internal/engine"
+	"upkeep/internal/journal"
+	"upkeep/internal/service"
+	"upkeep/internal/workflow"
+)
+
+// RunJob runs a declared job's verbs in order, each as a run of its own. It
+// survives a crash: verbs that ended are not run again.
+func (a *App) RunJob(ctx context.Context, name string) (journal.Run, error) {
+	job, err := a.job(name)
+	if err != nil {
+		return journal.Run{}, err
+	}
+	req := Request{Verb: "run", Job: name}
+	now := a.opt.Now()
+	for range job.Do {
+		req.Runs = append(req.Runs, newID(now))
+	}
+	return a.runJob(ctx, newID(now), req, false)
+}
+
+func (a *App) job(name string) (config.Job, error) {
+	job, ok := a.Config.Jobs[name]
+	if !ok {
+		return job, fmt.Errorf("job %q: %w", name, service.ErrNotFound)
+	}
+	return job, nil
+}
+
+func (a *App) jobSteps(name string) ([]service.Step, error) {
+	job, err := a.job(name)
+	var steps []service.Step
+	for i, verb := range job.Do {
+		steps = append(steps, service.Step{ID: fmt.Sprintf("%d %s", i+1, verb), Op: verb, Risk: service.Harmless,
+			Title: service.Message{ID: "control.job-verb", Args: service.Args{"verb": verb}}})
+	}
+	return steps, err
+}
+
+// jobRun is a job in progress.
+type jobRun struct {
+	app   *App
+	id    string
+	req   Request
+	steps []journal.Step
+	point string // taken by this job's backup; what verify and drill look at
+}
+
+func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (journal.Run, error) {
+	job, err := a.job(req.Job)
+	if err != nil {
+		return journal.Run{}, err
+	}
+	if len(job.Do) != len(req.Runs) {
+		return journal.Run{}, fmt.Errorf("job %s was changed since run %s began: %w", req.Job, id, service.ErrStale)
+	}
+	e, err := a.engine(ctx)
+	if err != nil {
+		return journal.Run{}, err
+	}
+	jr := &jobRun{app: a, id: id, req: req}
+	return e.RunJob(ctx, engine.Job{
+		Run:    journal.Run{ID: id, System: a.Config.System, Verb: "run", Args: req.encode(), Started: a.opt.Now()},
+		Steps:  jr.verbs(job.Do),
+		Keep:   jr.keep,
+		Resume: resume,
+	})
+}
+
+func (r *jobRun) verbs(verbs []string) []workflow.Step {
+	var steps []workflow.Step
+	for i, verb := range verbs {
+		steps = append(steps, workflow.Step{Name: fmt.Sprintf("%d %s", i+1, verb), Do: func(ctx context.Context) (json.RawMessage, error) {
+			step, err := r.verb(ctx, verb, r.req.Runs[i])
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(step)
+		}})
+	}
+	return steps
+}
+
+func (r *jobRun) keep(step journal.Step) {
+	r.steps = append(r.steps, step)
+	if step.Verb == "backup" && step.Exit == engine.ExitDone && !step.Skipped {
+		r.point = step.Run
+	}
+}
+
+// verb runs one verb of the job, or resumes it, or skips it when the copy that it
+// would look at was not taken.
+func (r *jobRun) verb(ctx context.Context, line, id string) (journal.Step, error) {
+	req, err := parseVerb(line)
+	step := journal.Step{ID: id, Verb: req.Verb, Run: id}
+	if err != nil {
+		return step, err
+	}
+	if r.backupFailed() && (req.Verb == "verify" || req.Verb == "drill") {
+		step.Skipped, step.Run = true, ""
+		return step, nil
+	}
+	req.Parent = r.id
+	if req.Verb == "verify" || req.Verb == "drill" {
+		req.Point = r.point
+	}
+	started := time.Now()
+	run, err := r.app.child(ctx, id, req)
+	if ctx.Err() != nil {
+		return step, ctx.Err()
+	}
+	if err != nil {
+		step.Error = engine.Problem(err)
+		run.Exit = step.Error.Code
+	}
+	step.Exit, step.Took = run.Exit, time.Since(started)
+	return step, nil
+}
+
+func (r *jobRun) backupFailed() bool {
+	return slices.ContainsFunc(r.steps, func(s journal.Step) bool {
+		return s.Verb == "backup" && s.Exit != engine.ExitDone && s.Exit != engine.ExitFound
+	})
+}
+
+// child runs a verb under an ID that was fixed when the job began: after a crash
+// the journal knows whether it ended, began or never did.
+func (a *App) child(ctx context.Context, id string, req Request) (journal.Run, error) {
+	if req.Verb == "report" {
+		return a.writeReport(ctx, id, req)
+	}
+	known, err := a.journal.Run(ctx, id)
+	switch {
+	case err != nil:
+		return a.submit(ctx, id, req, false)
+	case !known.Finished.IsZero():
+		return known, nil
+	}
+	return a.submit(ctx, id, req, true)
+}
+
+// parseVerb reads one entry of a job's do: list: a verb and its flags.
+func parseVerb(line string) (Request, error) {
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return Request{}, fmt.Errorf("a job has an empty verb: %w", service.ErrUnsupported)
+	}
+	req := Request{Verb: words[0]}
+	for _, flag := range words[1:] {
+		switch flag {
+		case "--week", "--month":
+			req.Span = strings.TrimPrefix(flag, "--")
+		default:
+			return req, fmt.Errorf("%s does not take %q in a job: %w", req.Verb, flag, service.ErrUnsupported)
+		}
+	}
+	return req, nil
+}

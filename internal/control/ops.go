@@ -1,0 +1,216 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"upkeep/internal/capability/backup"
+	"upkeep/internal/capability/check"
+	"upkeep/internal/capability/drill"
+	"upkeep/internal/capability/restore"
+	"upkeep/internal/capability/verify"
+	"upkeep/internal/engine"
+	"upkeep/internal/inventory"
+	"upkeep/internal/journal"
+	"upkeep/internal/repository"
+	"upkeep/internal/service"
+)
+
+// operation is one verb made ready for the engine. work lacks only its run.
+type operation struct {
+	work  engine.Work
+	close func(ctx context.Context) error
+}
+
+// makers is the list of verbs that are made of steps. Adding a capability ends
+// with a line here.
+func makers() map[string]func(a *App, ctx context.Context, id string, req Request) (operation, error) {
+	return map[string]func(a *App, ctx context.Context, id string, req Request) (operation, error){
+		"check":   (*App).checkOp,
+		"backup":  (*App).backupOp,
+		"verify":  (*App).verifyOp,
+		"drill":   (*App).drillOp,
+		"restore": (*App).restoreOp,
+	}
+}
+
+func (a *App) operation(ctx context.Context, id string, req Request) (operation, error) {
+	make, ok := makers()[req.Verb]
+	if !ok {
+		return operation{}, fmt.Errorf("verb %q: %w", req.Verb, service.ErrUnsupported)
+	}
+	op, err := make(a, ctx, id, req)
+	op.work.Inventory, op.work.FailOn = a.Inventory, a.opt.FailOn
+	if a.opt.Timeout > 0 {
+		op.work.Deadline = a.opt.Timeout
+	}
+	return op, err
+}
+
+// checkDeadline is how long a target may take to answer a check.
+const checkDeadline = 5 * time.Second
+
+// checksAtOnce bounds the probes that run side by side.
+const checksAtOnce = 32
+
+func (a *App) checkOp(_ context.Context, _ string, req Request) (operation, error) {
+	targets, err := a.Inventory.Select(req.Targets)
+	if err != nil {
+		return operation{}, err
+	}
+	c := check.Check{Inventory: a.Inventory, Targets: targets, Own: a.checkSelf}
+	return operation{work: engine.Work{Steps: c.Steps(), Do: c.Do, Side: checksAtOnce, Deadline: checkDeadline}}, nil
+}
+
+func (a *App) backupOp(_ context.Context, id string, req Request) (operation, error) {
+	b, err := a.backup(id, repository.ReasonBackup, req.Targets)
+	if err != nil {
+		return operation{}, err
+	}
+	keep, err := a.keep()
+	if err != nil {
+		return operation{}, err
+	}
+	b.Keep = keep
+	finish := func(run *journal.Run, done map[string]service.Done) {
+		if done["seal"].Outcome.Result != nil {
+			run.Point = id
+		}
+	}
+	return operation{close: b.Close, work: engine.Work{Steps: b.Steps(), Do: b.Do, Finish: finish,
+		Allow: service.Harmless, Durable: true, Locked: true}}, nil
+}
+
+// backup prepares one restore point named after its run.
+func (a *App) backup(id, reason string, names []string) (*backup.Backup, error) {
+	targets, err := a.copied(names)
+	if err != nil {
+		return nil, err
+	}
+	return &backup.Backup{Targets: targets, Files: a.Config.Files, Head: a.head, Open: a.Repository,
+		Point: repository.Header{ID: id, System: a.Config.System, Reason: reason, Taken: a.opt.Now()}}, nil
+}
+
+// copied selects the targets of which copies can be taken. A target that was
+// named and has none is an error; without names it is just not among them.
+func (a *App) copied(names []string) ([]inventory.Target, error) {
+	targets, err := a.Inventory.Select(names)
+	if err != nil {
+		return nil, err
+	}
+	can := slices.DeleteFunc(slices.Clone(targets), func(t inventory.Target) bool { return !t.Kind.Offers("backup") })
+	if len(can) == 0 || len(names) > 0 && len(can) < len(targets) {
+		return nil, fmt.Errorf("not every target of %v has something to copy: %w", names, service.ErrUnsupported)
+	}
+	return can, nil
+}
+
+func (a *App) head(ctx context.Context) (string, error) {
+	j, err := a.Journal(ctx)
+	if err != nil {
+		return "", err
+	}
+	head, err := j.Head(ctx)
+	return head.String(), err
+}
+
+func (a *App) verifyOp(ctx context.Context, _ string, req Request) (operation, error) {
+	r, point, err := a.point(ctx, req.Point)
+	if err != nil {
+		return operation{}, err
+	}
+	sample := req.Sample
+	if sample == 0 {
+		sample = 1
+	}
+	v := verify.Verify{Repository: r, Point: point, Sample: sample, Now: a.opt.Now}
+	finish := func(run *journal.Run, _ map[string]service.Done) { run.Point = point.ID }
+	return operation{work: engine.Work{Steps: v.Steps(), Do: v.Do, Finish: finish}}, nil
+}
+
+func (a *App) drillOp(ctx context.Context, _ string, req Request) (operation, error) {
+	r, point, err := a.point(ctx, req.Point)
+	if err != nil {
+		return operation{}, err
+	}
+	d := drill.Drill{Repository: r, Inventory: a.Inventory, Point: point, Targets: req.Targets,
+		Scratch: func() (int64, error) { return freeBytes(a.scratch.Base()) }, Now: a.opt.Now}
+	if len(d.Targets) == 0 {
+		d.Targets = targetsOf(point)
+	}
+	finish := func(run *journal.Run, done map[string]service.Done) {
+		run.Point, run.Proof = point.ID, drill.Proof(done)
+	}
+	return operation{work: engine.Work{Steps: d.Steps(), Do: d.Do, Finish: finish, Locked: true}}, nil
+}
+
+func targetsOf(p repository.Point) []string {
+	names := make([]string, len(p.Targets))
+	for i, t := range p.Targets {
+		names[i] = t.Target
+	}
+	return names
+}
+
+// restoreOp saves what is there, puts the copy back and compares.
+func (a *App) restoreOp(ctx context.Context, id string, req Request) (operation, error) {
+	r, point, err := a.point(ctx, req.Point)
+	if err != nil {
+		return operation{}, err
+	}
+	targets, err := a.restored(point, req.Targets)
+	if err != nil {
+		return operation{}, err
+	}
+	put := restore.Restore{Repository: r, Inventory: a.Inventory, Point: point, Targets: targets, Only: req.Only, Discard: req.Discard}
+	steps, err := put.Steps(ctx)
+	if err != nil {
+		return operation{}, err
+	}
+	save, err := a.saving(id, targets, req.Discard)
+	if err != nil {
+		return operation{}, err
+	}
+	work := engine.Work{Steps: steps, Do: put.Do, Allow: service.Destructive, Durable: true, Locked: true,
+		Finish: func(run *journal.Run, _ map[string]service.Done) { run.Point = point.ID }}
+	if save == nil {
+		return operation{work: work}, nil
+	}
+	before := save.Steps()
+	work.Steps = append(before, steps...)
+	work.Do = func(ctx context.Context, t service.Task) (service.Outcome, error) {
+		if slices.ContainsFunc(before, func(s service.Step) bool { return s.ID == t.Step.ID }) {
+			return save.Do(ctx, t)
+		}
+		return put.Do(ctx, t)
+	}
+	return operation{close: save.Close, work: work}, nil
+}
+
+func (a *App) restored(point repository.Point, names []string) ([]inventory.Target, error) {
+	if len(names) == 0 {
+		names = targetsOf(point)
+	}
+	return a.Inventory.Select(names)
+}
+
+// saving prepares the copy of what a restore will replace, or nil when all of it
+// is given up.
+func (a *App) saving(id string, targets []inventory.Target, discard []string) (*backup.Backup, error) {
+	var names []string
+	for _, t := range targets {
+		if !slices.Contains(discard, t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	b, err := a.backup(id, repository.ReasonBeforeRestore, names)
+	if err == nil {
+		b.Point.Expires = b.Point.Taken.Add(time.Duration(a.Config.UndoFor()))
+	}
+	return b, err
+}

@@ -1,0 +1,165 @@
+package control
+
+import (
+	"context"
+	"fmt"
+
+	"upkeep/internal/journal"
+	"upkeep/internal/service"
+)
+
+// MakePlan lists what a request would do and keeps the list under its digest.
+// The same request over an unchanged world gives the same digest.
+func (a *App) MakePlan(ctx context.Context, req Request) (journal.Plan, error) {
+	plan, err := a.plan(ctx, req)
+	if err != nil {
+		return plan, err
+	}
+	j, err := a.Journal(ctx)
+	if err != nil {
+		return plan, err
+	}
+	if known, err := j.Plan(ctx, plan.Digest); err == nil && known.Applied == "" {
+		return known, nil
+	}
+	if err := j.SavePlan(ctx, plan); err != nil {
+		return plan, fmt.Errorf("keep the plan: %w", err)
+	}
+	return plan, nil
+}
+
+func (a *App) plan(ctx context.Context, req Request) (journal.Plan, error) {
+	steps, err := a.Steps(ctx, req)
+	if err != nil {
+		return journal.Plan{}, err
+	}
+	plan := journal.Plan{System: a.Config.System, Verb: req.Verb, Args: req.encode(), Config: a.Config.Digest,
+		Steps: steps, Made: a.opt.Now(), MadeBy: a.opt.User}
+	plan.Digest = journal.Digest(plan)
+	return plan, nil
+}
+
+// Plans lists the plans of this system, newest first.
+func (a *App) Plans(ctx context.Context) ([]journal.Plan, error) {
+	j, err := a.Journal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return j.Plans(ctx, a.Config.System)
+}
+
+// Plan returns one plan by its digest or the beginning of it.
+func (a *App) Plan(ctx context.Context, digest string) (journal.Plan, error) {
+	j, err := a.Journal(ctx)
+	if err != nil {
+		return journal.Plan{}, err
+	}
+	return j.Plan(ctx, digest)
+}
+
+// Approve records that somebody agrees to a plan.
+func (a *App) Approve(ctx context.Context, digest string) (journal.Plan, error) {
+	j, err := a.Journal(ctx)
+	if err != nil {
+		return journal.Plan{}, err
+	}
+	plan, err := j.Plan(ctx, digest)
+	if err != nil {
+		return plan, err
+	}
+	if err := j.Approve(ctx, plan.Digest, a.opt.User); err != nil {
+		return plan, fmt.Errorf("approve plan %s: %w", plan.Digest, err)
+	}
+	return j.Plan(ctx, plan.Digest)
+}
+
+// Apply does an approved plan, once, if a plan made now would be the same.
+func (a *App) Apply(ctx context.Context, digest string) (journal.Run, error) {
+	return a.applyAs(ctx, newID(a.opt.Now()), digest, false)
+}
+
+func (a *App) applyAs(ctx context.Context, id, digest string, resume bool) (journal.Run, error) {
+	plan, err := a.Plan(ctx, digest)
+	if err != nil {
+		return journal.Run{}, err
+	}
+	if err := a.applicable(plan, resume); err != nil {
+		return journal.Run{}, err
+	}
+	req, err := decodeRequest(plan.Args)
+	if err != nil {
+		return journal.Run{}, err
+	}
+	op, err := a.replan(ctx, id, plan, req, resume)
+	if err != nil {
+		return journal.Run{}, err
+	}
+	op.work.Steps = plan.Steps
+	if !resume {
+		if err := a.journal.Applied(ctx, plan.Digest, id); err != nil {
+			return journal.Run{}, fmt.Errorf("take plan %s: %w", plan.Digest, err)
+		}
+	}
+	req.Plan = plan.Digest
+	return a.runOperation(ctx, id, req, op, resume)
+}
+
+func (a *App) applicable(plan journal.Plan, resume bool) error {
+	switch {
+	case plan.System != a.Config.System:
+		return fmt.Errorf("plan %s is for system %s: %w", plan.Digest, plan.System, service.ErrRefused)
+	case plan.Applied != "" && !resume:
+		return fmt.Errorf("plan %s was applied by run %s: %w", plan.Digest, plan.Applied, service.ErrRefused)
+	case plan.Approved.IsZero() && needsApproval(plan.Steps):
+		return &service.Fault{ID: "error.approval-missing", Args: service.Args{"plan": plan.Digest},
+			Err: fmt.Errorf("plan %s is not approved: %w", plan.Digest, service.ErrRefused)}
+	case plan.Config != a.Config.Digest:
+		return fmt.Errorf("the declaration changed since plan %s was made: %w", plan.Digest, service.ErrStale)
+	}
+	return nil
+}
+
+// replan makes the operation anew and compares. A resumed plan has changed the
+// world itself, so only its remaining steps are looked at, by the engine.
+func (a *App) replan(ctx context.Context, id string, plan journal.Plan, req Request, resume bool) (operation, error) {
+	op, err := a.operation(ctx, id, req)
+	if err != nil || resume {
+		return op, err
+	}
+	now := plan
+	now.Steps = op.work.Steps
+	if journal.Digest(now) != plan.Digest {
+		return op, fmt.Errorf("what plan %s was made for has changed, make it again: %w", plan.Digest, service.ErrStale)
+	}
+	return op, nil
+}
+
+// needsApproval reports whether a plan does more than read or add.
+func needsApproval(steps []service.Step) bool {
+	for _, s := range steps {
+		if s.Risk != service.ReadOnly && s.Risk != service.Harmless {
+			return true
+		}
+	}
+	return false
+}
+
+// Undo makes the plan that takes a run back.
+func (a *App) Undo(ctx context.Context, id string) (journal.Plan, error) {
+	j, err := a.Journal(ctx)
+	if err != nil {
+		return journal.Plan{}, err
+	}
+	run, err := j.Run(ctx, id)
+	if err != nil {
+		return journal.Plan{}, fmt.Errorf("find run %s: %w", id, err)
+	}
+	req, err := decodeRequest(run.Args)
+	if err != nil {
+		return journal.Plan{}, err
+	}
+	if run.Verb != "restore" {
+		return journal.Plan{}, fmt.Errorf("run %s (%s) changed nothing that could be undone: %w", run.ID, run.Verb, service.ErrRefused)
+	}
+	return a.MakePlan(ctx, Request{Verb: "restore", Point: run.ID, Targets: req.Targets, Only: req.Only, Undoes: run.ID})
+}

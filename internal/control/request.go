@@ -1,0 +1,50 @@
+package control
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Request is what somebody asks for. It is kept with the run, so that a run can
+// be resumed, and with the plan, so that a plan can be made anew and compared.
+type Request struct {
+	Verb    string   `json:"verb"`
+	Targets []string `json:"targets,omitempty"` // none = all
+	Point   string   `json:"point,omitempty"`
+	Only    string   `json:"only,omitempty"`
+	Discard []string `json:"discard,omitempty"` // targets whose present content is given up unsaved
+	Sample  float64  `json:"sample,omitempty"`  // share of the parts that verify reads; 0 = every one
+	Job     string   `json:"job,omitempty"`
+	Plan    string   `json:"plan,omitempty"`   // digest of the plan that is applied
+	Runs    []string `json:"runs,omitempty"`   // of a job: the IDs of its verbs' runs, in order
+	Parent  string   `json:"parent,omitempty"` // the job's run
+	Undoes  string   `json:"undoes,omitempty"` // the run whose work is taken back
+	Span    string   `json:"span,omitempty"`   // of a report: "day", "week" or "month"
+}
+
+func (r Request) encode() json.RawMessage {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(fmt.Sprintf("encode request: %v", err)) // plain values always encode
+	}
+	return text
+}
+
+func decodeRequest(text json.RawMessage) (Request, error) {
+	var r Request
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("read the request of the run: %w", err)
+	}
+	return r, nil
+}
+
+// newID makes the ID of a run: its start in the system's own time and four
+// random hexadecimal digits.
+func newID(now time.Time) string {
+	var salt [2]byte
+	rand.Read(salt[:]) // never fails: see crypto/rand
+	return now.Format("20060102T150405") + "-" + hex.EncodeToString(salt[:])
+}

@@ -1,0 +1,133 @@
+// Package engine runs one operation: it locks the targets, opens them, gives
+// every step its deadline, refuses what was not approved or is stale, and seals
+// each result in the journal. It knows no verb and no kind.
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"upkeep/internal/inventory"
+	"upkeep/internal/journal"
+	"upkeep/internal/service"
+	"upkeep/internal/workflow"
+)
+
+// Engine holds what every run needs. One serves a whole process.
+type Engine struct {
+	Journal  *journal.Journal
+	Workflow func(ctx context.Context) (*workflow.Store, error) // opened at the first durable run
+	Locks    string                                             // directory of lock files
+	Log      *slog.Logger
+	Now      func() time.Time
+	Watch    func(Event) // told of every step; nil when nobody looks
+}
+
+// Work is one operation to run.
+type Work struct {
+	Run       journal.Run // ID, System, Verb, Parent, Args, Plan are set
+	Inventory *inventory.Inventory
+	Steps     []service.Step
+	Do        func(ctx context.Context, t service.Task) (service.Outcome, error)
+	// Finish completes the run's record after the last step and before it is
+	// sealed: its point, its proof. It is called for failed runs too.
+	Finish   func(run *journal.Run, done map[string]service.Done)
+	Allow    service.Risk  // the highest risk that was approved; empty = read-only
+	Side     int           // steps at once; above 1 they must not need each other and are not durable
+	Durable  bool          // survives a crash: finished steps are not done again
+	Resume   bool          // the run was begun before
+	Locked   bool          // take the targets' locks
+	Deadline time.Duration // of one step; 0 = none
+	FailOn   service.Severity
+}
+
+// Event is what a watcher is told.
+type Event struct {
+	Run, Step, Target, Verb string
+	Title                   service.Message
+	Done, Total             int64 // bytes; Total is 0 while unknown
+	State                   State
+	Result                  *journal.Target // of a finished step with a target
+}
+
+// State is where a step stands.
+type State string
+
+// The states of a step that watchers see.
+const (
+	Started  State = "started"
+	Moving   State = "moving"
+	Finished State = "finished"
+)
+
+// Run does the work and returns its sealed record. The error is for work that
+// was not begun: a lock that is held, a journal that cannot be written. What went
+// wrong afterwards is in the record.
+func (e *Engine) Run(ctx context.Context, w Work) (journal.Run, error) {
+	unlock, err := e.lock(w)
+	if err != nil {
+		return w.Run, err
+	}
+	defer unlock()
+	if err := e.begin(ctx, &w); err != nil {
+		return w.Run, err
+	}
+	r := newRunner(e, w)
+	err = r.all(ctx)
+	r.close()
+	return e.finish(ctx, r, err)
+}
+
+func (e *Engine) begin(ctx context.Context, w *Work) error {
+	if w.Run.Started.IsZero() {
+		w.Run.Started = e.Now()
+	}
+	if w.Resume {
+		return e.Journal.Note(ctx, w.Run.System, "run-resumed", map[string]string{"run": w.Run.ID})
+	}
+	if err := e.Journal.Begin(ctx, w.Run); err != nil {
+		return fmt.Errorf("begin run %s: %w", w.Run.ID, err)
+	}
+	return nil
+}
+
+// finish seals the run even when ctx has ended: a record outlives cancellation.
+func (e *Engine) finish(ctx context.Context, r *runner, err error) (journal.Run, error) {
+	run := r.record()
+	if err != nil {
+		run.Error = Problem(err)
+	}
+	if r.work.Finish != nil {
+		r.work.Finish(&run, r.done)
+	}
+	run.Verdict = verdict(run)
+	run.Exit = Exit(run, r.work.FailOn)
+	if interrupted(err) {
+		return run, nil // left open: it resumes
+	}
+	run.Finished = e.Now()
+	if err := e.Journal.Finish(context.WithoutCancel(ctx), run); err != nil {
+		return run, fmt.Errorf("seal run %s: %w", run.ID, err)
+	}
+	return run, nil
+}
+
+func interrupted(err error) bool { return errors.Is(err, context.Canceled) }
+
+// Problem turns an error into its record.
+func Problem(err error) *journal.Problem {
+	id, args := service.ErrorID(err)
+	return &journal.Problem{ID: id, Args: args, Detail: err.Error(), Code: code(err)}
+}
+
+func encode(v any) json.RawMessage {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("encode %T: %v", v, err)) // our own value types always encode
+	}
+	return text
+}

@@ -1,0 +1,41 @@
+package inventory
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"upkeep/internal/command"
+	"upkeep/internal/config"
+	"upkeep/internal/secret"
+	"upkeep/internal/service"
+)
+
+// World is the machine around the targets, handed in once at start-up.
+type World struct {
+	Log     *slog.Logger
+	Now     func() time.Time
+	Getenv  func(string) string
+	Scratch Scratch
+	State   func(system, target string) service.State
+}
+
+// Open resolves a declaration in this world.
+func (w World) Open(cfg *config.Config) *Inventory {
+	tools := &command.Runner{Paths: cfg.Tools}
+	secrets := secret.Resolver{Base: cfg.Base, Getenv: w.Getenv, Run: tools.Output}
+	return New(cfg, func(target string) service.Env {
+		return service.Env{
+			Target:    target,
+			Log:       w.Log.With("target", target),
+			Base:      cfg.Base,
+			Secret:    secrets.Resolve,
+			Run:       func(ctx context.Context, c service.Cmd) error { return run(ctx, tools, c) },
+			Find:      tools.Find,
+			State:     w.State(cfg.System, target),
+			Dir:       func(purpose string) (string, func() error, error) { return w.Scratch.Dir(target, purpose) },
+			Leftovers: func(purpose string) ([]string, error) { return w.Scratch.Leftovers(target, purpose) },
+			Now:       w.Now,
+		}
+	})
+}
