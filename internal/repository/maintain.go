@@ -1,0 +1,210 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/kopia/kopia/repo"
+	"github.com/kopia/kopia/repo/content"
+	"github.com/kopia/kopia/repo/maintenance"
+	"github.com/kopia/kopia/repo/object"
+	"github.com/kopia/kopia/snapshot"
+	"github.com/kopia/kopia/snapshot/snapshotmaintenance"
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/service"
+)
+
+// unsealedLife is how long an unfinished point can still be resumed; after that
+// full maintenance removes it.
+const unsealedLife = 7 * 24 * time.Hour
+
+// Remove deletes a point: complete, incomplete, or one whose records are
+// damaged. Its space comes back with full maintenance, a day later at the
+// earliest. The ID must be whole.
+func (r *Repository) Remove(ctx context.Context, id string) error {
+	return r.remove(ctx, []string{id})
+}
+
+func (r *Repository) remove(ctx context.Context, ids []string) error {
+	err := r.change(ctx, "remove points", func(ctx context.Context, k repo.DirectRepositoryWriter) error {
+		for _, id := range ids {
+			if err := removePoint(ctx, k, id); err != nil {
+				return fmt.Errorf("remove point %s: %w", id, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	left, err := r.reader.FindManifests(ctx, map[string]string{typeLabel: recordType})
+	if err != nil {
+		return readError(err)
+	}
+	for _, m := range left {
+		for _, id := range ids {
+			if m.Labels[pointLabel] == id {
+				return fmt.Errorf("point %s is still there: a record of it is younger than its removal", id)
+			}
+		}
+	}
+	return nil
+}
+
+func removePoint(ctx context.Context, k repo.RepositoryWriter, id string) error {
+	own := map[string]string{typeLabel: recordType, pointLabel: id}
+	found, err := k.FindManifests(ctx, own)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return service.ErrNotFound
+	}
+	if err := deleteAll(ctx, k, own); err != nil {
+		return err
+	}
+	return deleteAll(ctx, k, map[string]string{typeLabel: snapshot.ManifestType, pointTag: id})
+}
+
+// Maintain tidies the repository up. Quick maintenance merges indexes; full
+// maintenance also removes points that nobody finished within a week and gives
+// back the space of what no point needs, but spares what is younger than a day
+// and waits for a second full run hours later, so that it is safe beside stock
+// kopia. The error wraps service.ErrBusy while a point is being written.
+func (r *Repository) Maintain(ctx context.Context, full bool) error {
+	unlock, err := r.lock(exclusive)
+	if err != nil {
+		return err
+	}
+	err = r.maintain(ctx, full)
+	if err := errors.Join(err, unlock()); err != nil {
+		return fmt.Errorf("maintain repository: %w", err)
+	}
+	return nil
+}
+
+func (r *Repository) maintain(ctx context.Context, full bool) error {
+	mode := maintenance.ModeQuick
+	if full {
+		mode = maintenance.ModeFull
+		if err := r.removeUnsealed(ctx); err != nil {
+			return err
+		}
+	}
+	return r.change(ctx, "maintenance", func(ctx context.Context, k repo.DirectRepositoryWriter) error {
+		return snapshotmaintenance.Run(ctx, k, mode, true, maintenance.SafetyFull)
+	})
+}
+
+func (r *Repository) removeUnsealed(ctx context.Context) error {
+	all, err := r.all(ctx)
+	if err != nil {
+		return err
+	}
+	var old []string
+	for id, p := range all {
+		if p.sealed == nil && p.begun != nil && r.opt.Now().Sub(p.begun.At) > unsealedLife {
+			old = append(old, id)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return r.remove(ctx, old)
+}
+
+// Forget takes damaged content back from the index, so that the next backup
+// stores it anew; without that it would be taken for stored. Content that can be
+// read after all stays. It returns how much was taken back. Where the next backup
+// holds the same bytes, the damaged point is whole again.
+func (r *Repository) Forget(ctx context.Context, damaged []Damage) (contents int, err error) {
+	err = r.change(ctx, "forget damaged content", func(ctx context.Context, k repo.DirectRepositoryWriter) error {
+		for _, d := range damaged {
+			n, err := forget(ctx, k, d.Object)
+			if err != nil {
+				return fmt.Errorf("forget content of %s %q: %w", d.Target, d.Part, err)
+			}
+			contents += n
+		}
+		return nil
+	})
+	return contents, err
+}
+
+// forget descends: the list of an object's pieces may be what is damaged.
+func forget(ctx context.Context, k repo.DirectRepositoryWriter, name string) (int, error) {
+	if name == "" {
+		return 0, nil
+	}
+	id, err := object.ParseID(name)
+	if err != nil {
+		return 0, err
+	}
+	ids, err := k.VerifyObject(ctx, id)
+	for lower, indirect := id.IndexObjectID(); err != nil && indirect; lower, indirect = lower.IndexObjectID() {
+		ids, err = k.VerifyObject(ctx, lower)
+	}
+	if err != nil {
+		return 0, nil //nolint:nilerr // not in the index: nothing to take back
+	}
+	return dropUnreadable(ctx, k, ids)
+}
+
+func dropUnreadable(ctx context.Context, k repo.DirectRepositoryWriter, ids []content.ID) (dropped int, err error) {
+	for _, id := range ids {
+		_, err := k.ContentReader().GetContent(ctx, id)
+		if err == nil {
+			continue
+		}
+		if err := readError(err); !errors.Is(err, service.ErrDamaged) {
+			return dropped, err
+		}
+		if err := k.ContentManager().DeleteContent(ctx, id); err != nil {
+			return dropped, err
+		}
+		dropped++
+	}
+	return dropped, nil
+}
+
+// Usage is what the repository takes and what its file system has left, in bytes.
+type Usage struct {
+	Bytes int64 // on the disk, all files of the repository
+	Free  int64 // for this user
+	Total int64 // of the file system
+}
+
+// Usage measures the directory.
+func (r *Repository) Usage(ctx context.Context) (Usage, error) {
+	var u Usage
+	err := filepath.WalkDir(r.opt.Path, func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // kopia replaced it meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && info.Mode().IsRegular() {
+			u.Bytes += info.Size()
+		}
+		return errors.Join(err, ctx.Err())
+	})
+	if err != nil {
+		return u, fmt.Errorf("measure repository: %w", err)
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(r.opt.Path, &disk); err != nil {
+		return u, fmt.Errorf("measure the disk of the repository: %w", err)
+	}
+	u.Free, u.Total = int64(disk.Bavail)*disk.Bsize, int64(disk.Blocks)*disk.Bsize
+	return u, nil
+}

@@ -1,0 +1,155 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/kopia/kopia/repo"
+	"github.com/kopia/kopia/repo/blob/filesystem"
+	"github.com/kopia/kopia/repo/format"
+
+	"upkeep/internal/service"
+)
+
+// Options say where a repository is and how it is opened.
+type Options struct {
+	Path     string // of the directory; it is made 0700
+	Password string
+	// CacheDir is a private directory for kopia's connection file, which names Path
+	// and holds no secret. Empty = a temporary one, removed by Close.
+	CacheDir string
+	Now      func() time.Time // nil = time.Now
+	Parallel int              // parts that are read or written side by side; 0 = 2
+}
+
+// Repository is an open repository. Its methods may be called side by side.
+type Repository struct {
+	opt    Options
+	dir    string // of the connection files
+	reader repo.DirectRepository
+	clock  *steadyClock
+
+	mu     sync.Mutex
+	writer repo.DirectRepository // opened by the first write
+}
+
+// How copies are stored. A pack is what one write to the disk carries and what
+// each writer holds in memory; 10 MiB is the least that kopia accepts.
+const (
+	encryptionName = "AES256-GCM-HMAC-SHA256"
+	hashName       = "BLAKE2B-256-128"
+	splitterName   = "DYNAMIC-1M-BUZHASH"
+	compressorName = "zstd-fastest"
+	packSize       = 10 << 20
+)
+
+// Create makes a repository in a new or empty directory and opens it. Where one
+// exists the error is ErrExists; a directory that holds anything else is refused
+// too (service.ErrRefused).
+func Create(ctx context.Context, opt Options) (*Repository, error) {
+	if err := claim(opt.Path); err != nil {
+		return nil, err
+	}
+	st, err := filesystem.New(ctx, &filesystem.Options{Path: opt.Path}, true)
+	if err != nil {
+		return nil, fmt.Errorf("create repository %s: %w", opt.Path, writeError(err))
+	}
+	layout := &repo.NewRepositoryOptions{
+		BlockFormat: format.ContentFormat{
+			Encryption:        encryptionName,
+			Hash:              hashName,
+			MutableParameters: format.MutableParameters{MaxPackSize: packSize},
+		},
+		ObjectFormat: format.ObjectFormat{Splitter: splitterName},
+	}
+	err = errors.Join(repo.Initialize(ctx, st, layout, opt.Password), st.Close(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("create repository %s: %w", opt.Path, writeError(err))
+	}
+	if err := saveFormat(opt.Path); err != nil {
+		return nil, err
+	}
+	return Open(ctx, opt)
+}
+
+// claim makes the directory, private to its owner, and refuses one in use.
+func claim(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return fmt.Errorf("make repository directory: %w", err)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return fmt.Errorf("look into repository directory: %w", err)
+	}
+	if _, err := os.Stat(formatFile(path)); err == nil {
+		return fmt.Errorf("%s: %w", path, ErrExists)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s holds %q and is no repository: %w", path, entries[0].Name(), service.ErrRefused)
+	}
+	return os.Chmod(path, 0o700)
+}
+
+// Open opens a repository for reading; the first write opens it for writing. The
+// error wraps service.ErrNotFound where there is none, ErrPassword, or
+// service.ErrDamaged.
+func Open(ctx context.Context, opt Options) (*Repository, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Parallel <= 0 {
+		opt.Parallel = 2
+	}
+	if _, err := os.Stat(formatFile(opt.Path)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("no repository at %s: %w", opt.Path, service.ErrNotFound)
+	} else if err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	dir, err := connectionDir(opt.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	r := &Repository{opt: opt, dir: dir, clock: &steadyClock{}}
+	if r.reader, err = r.connect(ctx, readOnly); err != nil {
+		return nil, errors.Join(fmt.Errorf("open repository %s: %w", opt.Path, openError(opt.Path, err)), r.discard())
+	}
+	if err := r.setClock(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("read the records of repository %s: %w", opt.Path, readError(err)), r.Close(ctx))
+	}
+	return r, nil
+}
+
+// Close releases the repository. Point writers must be closed before.
+func (r *Repository) Close(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.reader.Close(ctx)
+	if r.writer != nil {
+		err = errors.Join(err, r.writer.Close(ctx))
+		r.writer = nil
+	}
+	return errors.Join(err, r.discard())
+}
+
+func (r *Repository) discard() error {
+	if r.opt.CacheDir != "" {
+		return nil
+	}
+	return os.RemoveAll(r.dir)
+}
+
+func connectionDir(wanted string) (string, error) {
+	if wanted == "" {
+		return os.MkdirTemp("", "upkeep-repository-")
+	}
+	if err := os.MkdirAll(wanted, 0o700); err != nil {
+		return "", fmt.Errorf("make directory for the repository connection: %w", err)
+	}
+	return filepath.Abs(wanted)
+}
