@@ -1,0 +1,95 @@
+package suite
+
+import (
+	"upkeep/bench/measure"
+	"upkeep/bench/table"
+)
+
+// Rows turns the medians of one suite into rows of the published table. A row
+// without any value stays: that nothing could be measured is a result too.
+func (r *Result) Rows(suite string, tools []string) []table.Row {
+	switch suite {
+	case "trees":
+		return r.treeRows(tools)
+	case "postgres":
+		return r.postgresRows(tools)
+	}
+	return r.answerRows(tools)
+}
+
+func (r *Result) treeRows(tools []string) []table.Row {
+	copies := []table.Limit{{Peer: "restic", Factor: 1}, {Peer: "kopia", Factor: 1.05}}
+	same := []table.Limit{{Peer: "restic", Factor: 1}, {Peer: "kopia", Factor: 1}}
+	restic := []table.Limit{{Peer: "restic", Factor: 1}}
+	memory := []table.Limit{{Peer: "kopia", Factor: 1}}
+	rows := []table.Row{
+		r.time(tools, First, copies), r.stored(tools, First, "repository", copies),
+		r.time(tools, Unchanged, same), r.added(tools, Unchanged, nil),
+		r.time(tools, Changed, same), r.added(tools, Changed, nil),
+		r.time(tools, ReadBack, restic),
+		r.time(tools, Restore, restic),
+	}
+	for _, work := range []string{First, Unchanged, Changed, ReadBack, Restore} {
+		rows = append(rows, r.memory(tools, work, memory))
+	}
+	for _, work := range []string{First, Unchanged, Changed, ReadBack, Restore} {
+		rows = append(rows, r.cpu(tools, work))
+	}
+	return rows
+}
+
+func (r *Result) postgresRows(tools []string) []table.Row {
+	// One percent of what the first backup stored.
+	first := float64(measure.Middle(r.Bytes(Dump, table.Subject)))
+	return []table.Row{
+		r.time(tools, Dump, []table.Limit{{Peer: PgTools, Factor: 1.2}}),
+		r.stored(tools, Dump, "repository, file", nil),
+		r.added(tools, DumpUnchanged, []table.Limit{{Factor: first / 100}}),
+		r.time(tools, DrillOrLoad, []table.Limit{{Peer: PgTools, Factor: 1.5}}),
+		r.memory(tools, Dump, nil), r.memory(tools, DrillOrLoad, nil),
+		r.cpu(tools, Dump), r.cpu(tools, DrillOrLoad),
+	}
+}
+
+func (r *Result) answerRows(tools []string) []table.Row {
+	return []table.Row{
+		r.time(tools, Version, []table.Limit{{Factor: 0.1}}),
+		r.time(tools, Check, []table.Limit{{Factor: 1}}),
+	}
+}
+
+func (r *Result) time(tools []string, work string, reach []table.Limit) table.Row {
+	return r.costRow(tools, work, "time", table.Seconds, reach, func(c measure.Cost) float64 { return c.Wall.Seconds() })
+}
+
+func (r *Result) cpu(tools []string, work string) table.Row {
+	return r.costRow(tools, work, "CPU time", table.Seconds, nil, func(c measure.Cost) float64 { return c.CPU.Seconds() })
+}
+
+func (r *Result) memory(tools []string, work string, reach []table.Limit) table.Row {
+	return r.costRow(tools, work, "peak memory", table.Memory, reach, func(c measure.Cost) float64 { return float64(c.Peak) })
+}
+
+func (r *Result) costRow(tools []string, work, what string, unit table.Unit, reach []table.Limit, field func(measure.Cost) float64) table.Row {
+	row := table.Row{Work: work, Measure: what, Unit: unit, Values: map[string]float64{}, Reach: reach}
+	for _, tool := range tools {
+		if runs := r.Runs(work, tool); len(runs) > 0 {
+			row.Values[tool] = field(measure.Median(runs))
+		}
+	}
+	return row
+}
+
+func (r *Result) added(tools []string, work string, reach []table.Limit) table.Row {
+	return r.stored(tools, work, "added", reach)
+}
+
+func (r *Result) stored(tools []string, work, what string, reach []table.Limit) table.Row {
+	row := table.Row{Work: work, Measure: what, Unit: table.Bytes, Values: map[string]float64{}, Reach: reach}
+	for _, tool := range tools {
+		if sizes := r.Bytes(work, tool); len(sizes) > 0 {
+			row.Values[tool] = float64(measure.Middle(sizes))
+		}
+	}
+	return row
+}
