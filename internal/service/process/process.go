@@ -1,0 +1,56 @@
+// Package process watches programs by their exact command line, executable or pid
+// file: whether as many run as declared, and whether they still do something. It
+// never signals, starts or stops one. A program inside a container is better
+// watched by the kind compose.
+package process
+
+import (
+	_ "embed"
+	"fmt"
+	"sync"
+
+	"github.com/prometheus/procfs"
+
+	"upkeep/internal/service"
+)
+
+var (
+	_ service.Checker   = (*Instance)(nil)
+	_ service.Collector = (*Instance)(nil)
+)
+
+//go:embed text.yaml
+var text []byte
+
+//go:embed example.yaml
+var example []byte
+
+// Kind is listed in service/all.
+var Kind = service.Define("process", open, text, example)
+
+// Instance is one declared program, running any number of times. It keeps nothing
+// open between calls, only what Collect has counted so far.
+type Instance struct {
+	env  service.Env
+	cfg  Config
+	root string // where procfs is mounted
+	proc procfs.FS
+
+	lock  sync.Mutex
+	tally tally
+}
+
+func open(env service.Env, cfg Config) (*Instance, error) {
+	return openAt(env, cfg, procfs.DefaultMountPoint)
+}
+
+func openAt(env service.Env, cfg Config, root string) (*Instance, error) {
+	proc, err := procfs.NewFS(root)
+	if err != nil {
+		return nil, fmt.Errorf("find the kernel's process file system: %w", err)
+	}
+	return &Instance{env: env, cfg: cfg, root: root, proc: proc}, nil
+}
+
+// Close has nothing to do.
+func (in *Instance) Close() error { return nil }
