@@ -1,0 +1,127 @@
+// Package config turns upkeep.yaml into values. It knows the form of a
+// declaration and reports every problem in it at once, with its position; it
+// opens nothing, resolves no secret and decides nothing at run time.
+package config
+
+import (
+	"path/filepath"
+	"time"
+
+	"upkeep/internal/quantity"
+	"upkeep/internal/secret"
+	"upkeep/internal/service"
+)
+
+// Config is one declared system. Paths in State, Repository, Scratch and Tools
+// are absolute; those inside a service's own configuration start from Base.
+type Config struct {
+	File       string // as it was named
+	Base       string // absolute directory of File
+	System     string
+	Language   string    // "en", "zh" or empty
+	Services   []Service // in the order of the file
+	Repository Repository
+	State      string // empty when not declared
+	Scratch    Scratch
+	Tools      []string // directories with client programs
+	Keep       *Keep    // nil keeps everything
+	Assertions []Assertion
+	Accept     []Acceptance
+	Jobs       map[string]Job
+	Digest     string            // SHA-256 of the file, hex
+	Files      map[string][]byte // what a restore point stores of the declaration, by file name
+
+	lines map[string]int // of every key in the file, by path
+}
+
+// Service is one declared target.
+type Service struct {
+	Name   string
+	Title  string // for people; empty = Name
+	Kind   service.Kind
+	Config any            // made by Kind.NewConfig
+	After  []string       // names of other services
+	Limit  quantity.Bytes // per second; 0 = none
+	Line   int
+}
+
+// Repository is where copies lie. Without a path they lie below the state
+// directory, with a password made there.
+type Repository struct {
+	Path     string     `yaml:"path"`
+	Password secret.Ref `yaml:"password"`
+}
+
+// Scratch is where drills and restores work.
+type Scratch struct {
+	Dir string `yaml:"dir"`
+}
+
+// Keep says how many restore points stay, counted per target.
+type Keep struct {
+	Last             int               `yaml:"last"`
+	Hourly           int               `yaml:"hourly"`
+	Daily            int               `yaml:"daily"`
+	Weekly           int               `yaml:"weekly"`
+	Monthly          int               `yaml:"monthly"`
+	Yearly           int               `yaml:"yearly"`
+	NeverBelowProven int               `yaml:"never_below_proven"`
+	Undo             quantity.Duration `yaml:"undo"` // what a restore saved beforehand
+}
+
+// Assertion is what the data must always satisfy.
+type Assertion struct {
+	Name     string           `yaml:"name"`
+	Target   string           `yaml:"target"`
+	Query    string           `yaml:"query"`
+	Expect   Expect           `yaml:"expect"`
+	Severity service.Severity `yaml:"severity"` // warning or critical
+	Fix      string           `yaml:"fix"`
+	In       []string         `yaml:"in"` // check, drill, restore
+}
+
+// Acceptance waives one finding for some time.
+type Acceptance struct {
+	Finding string `yaml:"finding"` // KIND.slug
+	Target  string `yaml:"target"`  // empty = every target
+	Until   Date   `yaml:"until"`
+	Why     string `yaml:"why"`
+}
+
+// Job is a scheduled list of verbs.
+type Job struct {
+	At      At                `yaml:"at"` // the zero value: only when asked for
+	Do      []string          `yaml:"do"` // verbs with their flags: "report --month"
+	Missed  string            `yaml:"missed"`
+	Window  quantity.Duration `yaml:"window"`  // how long after At disruptive steps may begin; 0 = always
+	Approve []string          `yaml:"approve"` // KIND.op of steps that need no person
+	Line    int               `yaml:"-"`
+}
+
+// undoFor is how long what a restore saved is kept when nothing is declared.
+const undoFor = quantity.Duration(7 * 24 * time.Hour)
+
+// Defaults are those of a keep: that says nothing.
+func (k *Keep) Defaults() { k.NeverBelowProven, k.Undo = 1, undoFor }
+
+// Defaults are those of an assertion that says nothing.
+func (a *Assertion) Defaults() { a.Severity, a.In = service.Critical, []string{"check"} }
+
+// Defaults are those of a job that says nothing.
+func (j *Job) Defaults() { j.Missed = "once" }
+
+// UndoFor is how long what a restore saved beforehand is kept.
+func (c *Config) UndoFor() quantity.Duration {
+	if c.Keep == nil {
+		return undoFor
+	}
+	return c.Keep.Undo
+}
+
+// Resolve makes a path of the declaration absolute.
+func (c *Config) Resolve(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Base, path)
+}

@@ -1,0 +1,131 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"upkeep/internal/service"
+)
+
+func item(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+
+// required reports keys that have no value, in the order given.
+func (r *reader) required(path string, missing map[string]bool) {
+	for _, key := range slices.Sorted(maps.Keys(missing)) {
+		if missing[key] && !touches(r.problems, path+"."+key) {
+			r.addf(path+"."+key, "must be given")
+		}
+	}
+}
+
+// oneOf reports a word that is not among those allowed.
+func (r *reader) oneOf(path, word string, allowed ...string) {
+	if !slices.Contains(allowed, word) {
+		r.addf(path, "must be one of %s, is %q", strings.Join(allowed, ", "), word)
+	}
+}
+
+func (r *reader) keep() {
+	k := r.config.Keep
+	if k == nil {
+		return
+	}
+	for key, n := range map[string]int{"last": k.Last, "hourly": k.Hourly, "daily": k.Daily, "weekly": k.Weekly,
+		"monthly": k.Monthly, "yearly": k.Yearly, "never_below_proven": k.NeverBelowProven} {
+		if n < 0 {
+			r.addf("keep."+key, "must not be negative, is %d", n)
+		}
+	}
+	if k.Last+k.Hourly+k.Daily+k.Weekly+k.Monthly+k.Yearly == 0 && !touches(r.problems, "keep") {
+		r.addf("keep", "keeps nothing: give last, daily or another count, or leave keep: out to keep everything")
+	}
+}
+
+func (r *reader) assertions() {
+	names := map[string]bool{}
+	for i, a := range r.config.Assertions {
+		path := item("assertions", i)
+		r.required(path, map[string]bool{"name": a.Name == "", "target": a.Target == "", "query": a.Query == "", "expect": a.Expect.IsZero()})
+		if a.Name != "" && names[a.Name] {
+			r.addf(path+".name", "another assertion is called %q", a.Name)
+		}
+		names[a.Name] = true
+		r.oneOf(path+".severity", string(a.Severity), string(service.Warning), string(service.Critical))
+		for j, phase := range a.In {
+			r.oneOf(item(path+".in", j), phase, "check", "drill", "restore")
+		}
+		if a.Target != "" {
+			r.target(path+".target", a.Target)
+			r.answers(path+".target", a.Target)
+		}
+	}
+}
+
+// answers reports a service whose kind cannot be asked.
+func (r *reader) answers(path, name string) {
+	for _, s := range r.config.Services {
+		if s.Name == name && !s.Kind.Offers("query") {
+			r.addf(path, "the kind %s answers no queries", s.Kind.Name())
+		}
+	}
+}
+
+func (r *reader) accept() {
+	for i, a := range r.config.Accept {
+		path := item("accept", i)
+		r.required(path, map[string]bool{"finding": a.Finding == "", "until": a.Until.IsZero(), "why": strings.TrimSpace(a.Why) == ""})
+		if a.Finding != "" && !isSlug(a.Finding) {
+			r.addf(path+".finding", "must be KIND.slug as check --json shows it, is %q", a.Finding)
+		}
+		if a.Target != "" {
+			r.target(path+".target", a.Target)
+		}
+	}
+}
+
+// verbs are what a job may do without a person.
+func verbs() []string { return []string{"check", "backup", "verify", "drill", "report"} }
+
+func (r *reader) jobs() {
+	for _, name := range slices.Sorted(maps.Keys(r.config.Jobs)) {
+		job, path := r.config.Jobs[name], "jobs."+name
+		job.Line = r.places[path].Line
+		r.config.Jobs[name] = job
+		r.name(path, name)
+		r.required(path, map[string]bool{"do": len(job.Do) == 0})
+		r.oneOf(path+".missed", job.Missed, "once", "skip")
+		for i, verb := range job.Do {
+			r.verb(item(path+".do", i), verb)
+		}
+		for i, id := range job.Approve {
+			if !isSlug(id) {
+				r.addf(item(path+".approve", i), "must be KIND.step, is %q", id)
+			}
+		}
+	}
+}
+
+// verb reports an entry of do: that names no verb, or a flag that it does not
+// take.
+func (r *reader) verb(path, line string) {
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		r.addf(path, "has no value")
+		return
+	}
+	if !slices.Contains(verbs(), words[0]) {
+		if word := nearest(words[0], verbs()); word != "" {
+			r.addf(path, "unknown verb %q; did you mean %q?", words[0], word)
+			return
+		}
+		r.addf(path, "%q is no verb for a job of this version; there are: %s", words[0], list(verbs()))
+		return
+	}
+	for _, flag := range words[1:] {
+		if words[0] != "report" || flag != "--week" && flag != "--month" {
+			r.addf(path, "%s does not take %q in a job", words[0], flag)
+		}
+	}
+}
