@@ -52,7 +52,7 @@ func (j *Journal) write(ctx context.Context, work func(*sql.Tx) error) error {
 		return fmt.Errorf("lock the journal: %w", err)
 	}
 	if err := work(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
+		return undone(tx, err)
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit to the journal: %w", err)
@@ -66,7 +66,15 @@ func (j *Journal) read(ctx context.Context, work func(*sql.Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
-	return errors.Join(work(tx), tx.Rollback())
+	return undone(tx, work(tx))
+}
+
+// undone ends a transaction that leaves nothing behind and returns err.
+func undone(tx *sql.Tx, err error) error {
+	if failed := tx.Rollback(); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return err
 }
 
 // querier is what a journal and a transaction of it can both be asked.
