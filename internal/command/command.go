@@ -1,0 +1,122 @@
+// Package command finds and runs client programs. It passes arguments as they
+// are and never through a shell, gives a child a minimal environment, and leaves
+// no child behind when its context ends or upkeep is killed. It knows nothing of
+// what the programs do.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrNotFound means that no program of that name, or none new enough, is
+// installed.
+var ErrNotFound = errors.New("program not found")
+
+// Runner finds and runs programs. The zero value looks where every program of
+// this machine is; it is safe for concurrent use.
+type Runner struct {
+	Paths []string // directories that are looked in first
+	PATH  string   // as in the environment; empty = that of this process
+
+	mu       sync.Mutex
+	versions map[string]version // by path: a program is asked once
+}
+
+// Spec is one program to run.
+type Spec struct {
+	Path   string    // absolute, as Find returns it
+	Args   []string  // without the program itself; never a secret: others can read them
+	Env    []string  // KEY=value, added to PATH, HOME, LANG, LC_ALL and TZ; the place for a password
+	Dir    string    // empty = that of this process, or / for another user
+	Stdin  io.Reader // nil = empty. An error of it kills the program before it could take the end of the data for the whole.
+	Stdout io.Writer // nil = discarded. An error of it kills the program.
+	User   string    // to run as when upkeep runs as root; empty = as upkeep itself
+}
+
+// ExitError is a program that ended in failure or was killed.
+type ExitError struct {
+	Program string
+	Code    int    // -1 when a signal ended it
+	State   string // "exit status 1", "signal: killed"
+	Stderr  string // the end of what it wrote, without secrets of its environment
+}
+
+func (e *ExitError) Error() string {
+	if e.Stderr == "" {
+		return fmt.Sprintf("%s: %s", e.Program, e.State)
+	}
+	return fmt.Sprintf("%s: %s: %s", e.Program, e.State, e.Stderr)
+}
+
+const (
+	// grace is how long a program may take to end after SIGTERM before SIGKILL:
+	// enough to remove temporary files, short enough for somebody at a prompt.
+	grace = 5 * time.Second
+	// tailSize is what is kept of a program's standard error, in bytes.
+	tailSize = 8 << 10
+	// versionLimit is how long a program may take to tell its version.
+	versionLimit = 10 * time.Second
+	// outputLimit is what Output holds in memory at most, in bytes.
+	outputLimit = 1 << 20
+)
+
+// tail keeps the last bytes written to it.
+type tail struct {
+	mu   sync.Mutex
+	kept []byte
+	cut  bool
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - tailSize; over > 0 {
+		t.kept, t.cut = append(t.kept[:0], t.kept[over:]...), true
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := strings.ToValidUTF8(strings.TrimSpace(string(t.kept)), "\uFFFD")
+	if t.cut {
+		return "… " + text
+	}
+	return text
+}
+
+// withoutSecrets replaces values of an environment whose names say that they are
+// secret. Shorter ones than five bytes would take half the text with them.
+func withoutSecrets(text string, env []string) string {
+	for _, variable := range env {
+		name, value, _ := strings.Cut(variable, "=")
+		name = strings.ToUpper(name)
+		for _, mark := range []string{"PASS", "SECRET", "TOKEN", "KEY", "AUTH"} {
+			if strings.Contains(name, mark) && len(value) >= 5 {
+				text = strings.ReplaceAll(text, value, "…")
+			}
+		}
+	}
+	return text
+}
+
+// environment is what every child gets. Messages are English, so that errors
+// read alike everywhere.
+func (r *Runner) environment(home string) []string {
+	return []string{"PATH=" + r.path(), "HOME=" + home, "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "TZ=" + os.Getenv("TZ")}
+}
+
+func (r *Runner) path() string {
+	if r.PATH != "" {
+		return r.PATH
+	}
+	return os.Getenv("PATH")
+}
