@@ -5,6 +5,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,9 @@ var ErrNotFound = errors.New("program not found")
 type Runner struct {
 	Paths []string // directories that are looked in first
 	PATH  string   // as in the environment; empty = that of this process
+	// Grace is how long a program may take to end after SIGTERM before SIGKILL;
+	// 0 = 5 s: enough to remove temporary files, short for somebody at a prompt.
+	Grace time.Duration
 
 	mu       sync.Mutex
 	versions map[string]version // by path: a program is asked once
@@ -55,9 +59,6 @@ func (e *ExitError) Error() string {
 }
 
 const (
-	// grace is how long a program may take to end after SIGTERM before SIGKILL:
-	// enough to remove temporary files, short enough for somebody at a prompt.
-	grace = 5 * time.Second
 	// tailSize is what is kept of a program's standard error, in bytes.
 	tailSize = 8 << 10
 	// versionLimit is how long a program may take to tell its version.
@@ -107,6 +108,8 @@ func withoutSecrets(text string, env []string) string {
 	}
 	return text
 }
+
+func (r *Runner) grace() time.Duration { return cmp.Or(r.Grace, 5*time.Second) }
 
 // environment is what every child gets. Messages are English, so that errors
 // read alike everywhere.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,15 +26,24 @@ func program(t *testing.T, dir, name, said string) string {
 
 func TestFindsInstalledPrograms(t *testing.T) {
 	var r command.Runner
-	for name, want := range map[string]string{"pg_dump": "15.", "redis-server": "7.", "restic": ""} {
+	for _, name := range []string{"pg_dump", "redis-server"} {
 		path, version, err := r.Find(t.Context(), name, 0)
-		if err != nil || !strings.HasPrefix(version, want) || filepath.Base(path) != name {
-			t.Errorf("%s: %s %s, %v", name, path, version, err)
+		if err != nil || !regexp.MustCompile(`^[0-9]+\.[0-9.]+$`).MatchString(version) {
+			t.Fatalf("%s: %s %q, %v", name, path, version, err)
+		}
+		major, err := strconv.Atoi(strings.Split(version, ".")[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exact, _, err := r.Find(t.Context(), name, major); err != nil || exact != path {
+			t.Errorf("%s %d is %s, %v; want %s", name, major, exact, err, path)
+		}
+		if target, err := filepath.EvalSymlinks(path); err != nil || filepath.Base(target) == "pg_wrapper" {
+			t.Errorf("%s is Debian's wrapper, %v", path, err)
 		}
 	}
-	path, _, err := r.Find(t.Context(), "pg_dump", 15)
-	if err != nil || path != "/usr/lib/postgresql/15/bin/pg_dump" {
-		t.Errorf("pg_dump 15 is %s, %v: want the program itself, not Debian's wrapper", path, err)
+	if path, _, err := r.Find(t.Context(), "true", 0); err != nil {
+		t.Errorf("a program without versions is not found: %s, %v", path, err)
 	}
 }
 

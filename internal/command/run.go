@@ -42,8 +42,8 @@ func (r *Runner) Run(ctx context.Context, s Spec) error {
 	wires.started()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	err = wait(ctx, cmd.Process.Pid, ended)
-	wires.finish(ctx)
+	err = wait(ctx, cmd.Process.Pid, ended, r.grace())
+	wires.finish(ctx, r.grace())
 	return verdict(ctx, name, err, withoutSecrets(errs.String(), s.Env))
 }
 
@@ -64,7 +64,7 @@ func verdict(ctx context.Context, name string, err error, stderr string) error {
 }
 
 // wait waits for the program, and ends its group when ctx ends first.
-func wait(ctx context.Context, group int, ended <-chan error) error {
+func wait(ctx context.Context, group int, ended <-chan error, grace time.Duration) error {
 	select {
 	case err := <-ended:
 		return err

@@ -120,9 +120,9 @@ func TestFailureHasStatusAndTheEndOfTheMessages(t *testing.T) {
 }
 
 func TestEndOfContextEndsTheWholeGroup(t *testing.T) {
-	var r command.Runner
+	r := command.Runner{Grace: 100 * time.Millisecond}
 	pids := filepath.Join(t.TempDir(), "pid")
-	path := script(t, `sleep 1000 & echo $! > `+pids+`; trap "" TERM; wait; wait`)
+	path := script(t, `trap "" TERM; sleep 1000 & echo $! > `+pids+`; wait`)
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
 	go func() { ran <- r.Run(ctx, command.Spec{Path: path, Stdout: io.Discard}) }()
@@ -134,8 +134,25 @@ func TestEndOfContextEndsTheWholeGroup(t *testing.T) {
 	eventually(t, "the grandchild is gone", func() bool { return !alive(pid) })
 }
 
-func TestGrandchildOutsideTheGroupDoesNotHoldUpTheEnd(t *testing.T) {
+func TestProgramMayTidyUpBeforeItIsKilled(t *testing.T) {
 	var r command.Runner
+	dir := t.TempDir()
+	path := script(t, `trap "touch `+dir+`/tidied; exit 1" TERM; echo $$ > `+dir+`/pid; while :; do sleep 0.01; done`)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	ran := make(chan error, 1)
+	go func() { ran <- r.Run(ctx, command.Spec{Path: path}) }()
+	readPID(t, dir+"/pid")
+	cancel()
+	if err := <-ran; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(dir + "/tidied"); err != nil {
+		t.Error("it had no time to tidy up")
+	}
+}
+
+func TestGrandchildOutsideTheGroupDoesNotHoldUpTheEnd(t *testing.T) {
+	r := command.Runner{Grace: 100 * time.Millisecond}
 	pids := filepath.Join(t.TempDir(), "pid")
 	path := script(t, `setsid sleep 1000 & echo $! > `+pids)
 	ctx, cancel := context.WithCancel(t.Context())

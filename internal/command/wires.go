@@ -134,7 +134,7 @@ func (w *wires) abandon() {
 
 // finish waits until all output is taken, however slow its consumer is, unless
 // ctx ends: then what is still in the pipes is given up.
-func (w *wires) finish(ctx context.Context) {
+func (w *wires) finish(ctx context.Context, grace time.Duration) {
 	for _, done := range w.done {
 		select {
 		case <-done:
