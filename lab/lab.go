@@ -17,8 +17,8 @@ import (
 // TB is what this package needs of a *testing.T.
 type TB interface {
 	Helper()
-	Name() string
 	Cleanup(func())
+	Context() context.Context
 	Fatalf(format string, args ...any)
 	Skipf(format string, args ...any)
 }
@@ -53,7 +53,7 @@ type starter func(ctx context.Context, dir string, o Options) (*Server, error)
 
 func start(t TB, o Options, run starter) *Server {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
 	dir, err := tempDir()
 	if err != nil {

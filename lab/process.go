@@ -77,6 +77,18 @@ func startTied(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
+// attach watches a process that another program started.
+func attach(pid int) *process {
+	p := &process{pid: pid, done: make(chan struct{})}
+	go func() {
+		for alive(pid) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		close(p.done)
+	}()
+	return p
+}
+
 func (p *process) wait(cmd *exec.Cmd) {
 	p.err = cmd.Wait()
 	close(p.done)
@@ -127,7 +139,25 @@ func signalAll(pids []int, sig syscall.Signal) error {
 	return errors.Join(errs...)
 }
 
-func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+// alive takes a zombie for dead: in a container nobody may ever reap it.
+func alive(pid int) bool {
+	state, _, err := stat(pid)
+	return err == nil && state != "Z" && state != "X"
+}
+
+// stat returns the state of a process and its parent.
+func stat(pid int) (state, parent string, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", "", fmt.Errorf("look at process %d: %w", pid, err)
+	}
+	// The name in brackets may hold blanks; state and parent follow the last bracket.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 2 {
+		return "", "", fmt.Errorf("look at process %d: its line is %q", pid, text)
+	}
+	return fields[0], fields[1], nil
+}
 
 // family lists the children of a process. A backend of PostgreSQL leads a process
 // group of its own, so a signal to the group of the server would miss it.
@@ -138,16 +168,12 @@ func family(pid int) []int {
 	}
 	var children []int
 	for _, path := range stats {
-		text, err := os.ReadFile(path)
+		child, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if err != nil {
-			continue // it ended while we looked
-		}
-		// The name in brackets may hold blanks; state and parent follow the last bracket.
-		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if len(fields) < 2 || fields[1] != strconv.Itoa(pid) {
 			continue
 		}
-		if child, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+		// An error means that it ended while we looked.
+		if _, parent, err := stat(child); err == nil && parent == strconv.Itoa(pid) {
 			children = append(children, child)
 		}
 	}
