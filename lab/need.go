@@ -64,9 +64,9 @@ func postgresComponent(major int) string {
 
 // postgresBin is the directory of initdb and postgres of one major version, or of
 // the newest one installed. Debian's packages come first, then what lab/install
-// unpacked into the cache of the user.
+// unpacked: for root where other users can enter, else in the user's cache.
 func postgresBin(major int) (string, error) {
-	places := []string{"/usr/lib/postgresql"}
+	places := []string{"/usr/lib/postgresql", "/var/cache/upkeep-lab/postgresql"}
 	if cache, err := os.UserCacheDir(); err == nil {
 		places = append(places, filepath.Join(cache, "upkeep-lab", "postgresql"))
 	}

@@ -33,8 +33,8 @@ func launch(argv []string, as *account, log string, detached bool) (*process, er
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", argv[0], err)
 	}
-	defer func() { _ = out.Close() }() // the child has its own descriptor
-	cmd := exec.Command(argv[0], argv[1:]...)
+	defer func() { _ = out.Close() }()        // the child has its own descriptor
+	cmd := exec.Command(argv[0], argv[1:]...) //nolint:noctx // a server lives longer than the context of its start
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Dir = filepath.Dir(log)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + cmd.Dir}

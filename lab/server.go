@@ -142,13 +142,19 @@ func (s *Server) startOnFreePort(ctx context.Context) error {
 		if err = s.Start(ctx); err == nil || ctx.Err() != nil {
 			return err
 		}
-		if conn, dialErr := net.DialTimeout("tcp", s.Addr(), time.Second); dialErr == nil {
-			err = errors.Join(errPortTaken, err, conn.Close())
-			continue
+		if !taken(ctx, s.Addr()) {
+			return err
 		}
-		return err
+		err = errors.Join(errPortTaken, err)
 	}
 	return err
+}
+
+// taken reports whether somebody answers at an address.
+func taken(ctx context.Context, addr string) bool {
+	d := net.Dialer{Timeout: time.Second}
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	return err == nil && conn.Close() == nil
 }
 
 func freePort(ctx context.Context) (int, error) {

@@ -43,7 +43,7 @@ func (a Answers) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, rd.Stop()) }()
-	web, err := serve()
+	web, err := serve(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,8 +80,9 @@ func targets(pg, rd *lab.Server, web, watched string) []string {
 }
 
 // serve answers every request with 200.
-func serve() (*http.Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func serve(ctx context.Context) (*http.Server, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("open a port for the endpoint: %w", err)
 	}

@@ -1,0 +1,57 @@
+# upkeep: build, test, show, measure. "make" alone prints this list.
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build install test vet unit acceptance lint soak demo bench generate clean
+
+VERSION ?= $(shell git describe --tags --always --dirty 2> /dev/null || echo dev)
+CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/upkeep-build
+LINTER  := $(CACHE)/golangci-lint-v2.11.0
+# A skipped test has shown nothing: where CI=true, it fails.
+SUMMARY  = go run ./lab/cmd/summary $(if $(filter true,$(CI)),-no-skips)
+N       ?= 5
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+
+build: ## bin/upkeep, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/upkeep ./cmd/upkeep
+
+install: ## what the tests start, when root; else it says what is left out
+	lab/install
+
+test: install vet lint ## everything: vet, linter, unit and acceptance tests on real servers
+	go test -json -count=1 -timeout 30m ./... | $(SUMMARY)
+
+vet:
+	go vet ./...
+
+unit: ## tests of the packages alone
+	go test -json -count=1 -timeout 20m $$(go list ./... | grep -v '/acceptance$$') | $(SUMMARY)
+
+acceptance: ## one script per row of the feature table, with the built binary
+	go test -json -count=1 -timeout 30m ./acceptance/... | $(SUMMARY)
+
+soak: ## planted faults and clean drills, twenty of each; takes long
+	UPKEEP_SOAK=1 go test -count=1 -v -timeout 4h -run 'Soak' ./acceptance/...
+
+lint: $(LINTER) ## gofmt and golangci-lint
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [[ -n "$$unformatted" ]]; then printf 'not formatted:\n%s\n' "$$unformatted"; exit 1; fi
+	$(LINTER) run ./...
+
+$(LINTER): tools/golangci/go.mod tools/golangci/go.sum
+	cd tools/golangci && go build -mod=mod -trimpath -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+demo: ## one day of maintenance over real servers, and a fault that is found
+	lab/demo/run
+
+bench: build ## upkeep beside its peers, N rounds; keeps the table under bench/results
+	go build -trimpath -o bin/bench ./bench/cmd/bench
+	bin/bench -n $(N) -write
+
+generate: ## code and documents made from code
+	go generate ./...
+
+clean: ## what make has made in the tree
+	rm -rf bin .demo acceptance/.bin
