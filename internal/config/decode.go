@@ -26,7 +26,9 @@ type decoder struct {
 	problems diag.List
 	places   map[string]*token.Position // of keys and list items, by path
 	anchors  map[string]ast.Node
-	values   int
+
+	values    int
+	exhausted bool
 }
 
 func newDecoder() *decoder {
@@ -117,18 +119,32 @@ func (d *decoder) parse(content []byte) (root ast.Node) {
 		d.addf("", "must be one YAML document, has %d", len(bodies))
 		return nil
 	}
-	ast.Walk(anchors(d.anchors), bodies[0])
+	found := names{anchors: d.anchors}
+	ast.Walk(&found, bodies[0])
+	for _, alias := range found.aliases {
+		if name := alias.Value.GetToken(); d.anchors[name.Value] == nil {
+			path := strings.TrimPrefix(alias.GetPath(), "$.")
+			d.places[path] = name.Position
+			d.addf(path, "nothing above is named &%s", name.Value)
+		}
+	}
 	return bodies[0]
 }
 
-// anchors collects named nodes.
-type anchors map[string]ast.Node
+// names collects anchors and where they are referred to.
+type names struct {
+	anchors map[string]ast.Node
+	aliases []*ast.AliasNode
+}
 
-func (a anchors) Visit(node ast.Node) ast.Visitor {
-	if anchor, ok := node.(*ast.AnchorNode); ok {
-		a[anchor.Name.GetToken().Value] = anchor.Value
+func (n *names) Visit(node ast.Node) ast.Visitor {
+	switch node := node.(type) {
+	case *ast.AnchorNode:
+		n.anchors[node.Name.GetToken().Value] = node.Value
+	case *ast.AliasNode:
+		n.aliases = append(n.aliases, node)
 	}
-	return a
+	return n
 }
 
 // resolve looks through anchors, aliases and tags. Nil stands for null.
@@ -150,14 +166,21 @@ func (d *decoder) resolve(node ast.Node) ast.Node {
 	return nil
 }
 
+// spent reports, once, that the declaration is larger than any that a person
+// wrote. Decoding then ends without more problems.
+func (d *decoder) spent(path string, depth int) bool {
+	d.values++
+	if !d.exhausted && (depth > deepest || d.values > mostValues) {
+		d.exhausted = true
+		outermost := strings.SplitN(path, ".", 4)
+		d.addf(strings.Join(outermost[:min(len(outermost), 3)], "."), "nests too deep or refers to itself")
+	}
+	return d.exhausted
+}
+
 // decode fills into, which is settable, from a node.
 func (d *decoder) decode(node ast.Node, into reflect.Value, path string, depth int) {
-	d.values++
-	if depth > deepest || d.values > mostValues {
-		if d.values <= mostValues+1 || depth == deepest+1 {
-			d.addf(path, "nests too deep or refers to itself")
-		}
-		d.values = mostValues + 1 // one such problem is enough
+	if d.spent(path, depth) {
 		return
 	}
 	node = d.resolve(node)

@@ -34,7 +34,7 @@ func ParseExpect(written string) (Expect, error) {
 	case "true", "false", "empty":
 		return Expect{op: written}, nil
 	}
-	parts := regexp.MustCompile(`^(>=|<=|!=|==|=|>|<)?\s*(.+)$`).FindStringSubmatch(written)
+	parts := regexp.MustCompile(`^(>=|<=|!=|==|=|>|<)?\s*([^<>=!].*)$`).FindStringSubmatch(written)
 	if parts == nil {
 		return Expect{}, mistakef("must be a comparison such as \"> 0\", \"= 3\", true or empty, is %q", written)
 	}

@@ -16,8 +16,11 @@ func (d *decoder) mapping(node ast.Node, path string, depth int) []entry {
 }
 
 func (d *decoder) collect(node ast.Node, path string, depth int, found *[]entry, seen map[string]bool) {
+	if d.spent(path, depth) {
+		return
+	}
 	pairs, ok := node.(ast.MapNode)
-	if !ok || depth > deepest {
+	if !ok {
 		d.addf(path, "must be keys with values: {KEY: VALUE}")
 		return
 	}

@@ -48,6 +48,9 @@ type reader struct {
 func (r *reader) read(root ast.Node) {
 	var doc document
 	r.decode(root, reflect.ValueOf(&doc).Elem(), "", 0)
+	if len(r.problems) > 0 && r.problems[0].Path == "" {
+		return // it is no declaration at all
+	}
 	c := r.config
 	c.System, c.Language, c.Keep = doc.System, doc.Language, doc.Keep
 	c.Assertions, c.Accept, c.Jobs = doc.Assertions, doc.Accept, doc.Jobs
@@ -73,6 +76,9 @@ func (r *reader) read(root ast.Node) {
 func (r *reader) service(e entry) {
 	r.name(e.path, e.name)
 	node := r.resolve(e.node)
+	if node == nil && touches(r.problems, e.path) {
+		return
+	}
 	if node == nil {
 		r.addf(e.path, "must name its kind: {kind: KIND}")
 		return

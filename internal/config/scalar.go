@@ -135,6 +135,8 @@ func (d *decoder) decodeInteger(written string, into reflect.Value, path string)
 		into.SetInt(value)
 	case err == nil && into.CanUint() && value >= 0 && !into.OverflowUint(uint64(value)):
 		into.SetUint(uint64(value))
+	case err == nil:
+		d.addf(path, "is out of range: %s", written)
 	default:
 		d.addf(path, "must be a whole number, is %q", written)
 	}

@@ -69,7 +69,7 @@ func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalYAML reads a number of bytes or the text form.
 func (b *Bytes) UnmarshalYAML(decode func(any) error) error {
-	text, err := scalar(decode, aSize)
+	text, err := scalar(decode)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (b *Bytes) UnmarshalYAML(decode func(any) error) error {
 
 // UnmarshalYAML reads a number of bytes per second or the text form.
 func (r *Rate) UnmarshalYAML(decode func(any) error) error {
-	text, err := scalar(decode, aRate)
+	text, err := scalar(decode)
 	if err != nil {
 		return err
 	}

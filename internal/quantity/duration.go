@@ -33,7 +33,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 
 // UnmarshalYAML reads the text form.
 func (d *Duration) UnmarshalYAML(decode func(any) error) error {
-	text, err := scalar(decode, aDuration)
+	text, err := scalar(decode)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (s Share) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalYAML reads a number from 0 to 1 or the text form.
 func (s *Share) UnmarshalYAML(decode func(any) error) error {
-	text, err := scalar(decode, aShare)
+	text, err := scalar(decode)
 	if err != nil {
 		return err
 	}
