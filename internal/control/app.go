@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"upkeep/internal/catalogue"
 	"upkeep/internal/config"
 	"upkeep/internal/engine"
 	"upkeep/internal/inventory"
@@ -35,6 +36,7 @@ type Options struct {
 	User    string             // who asks, for plans and the audit log
 	// NewPassword shows the password of a repository that was just made, once.
 	NewPassword func(path, password string)
+	Words       catalogue.Words // of the reader, for pages that are written to files
 }
 
 // App is one declared system, opened. What lies on disk is opened when first
@@ -152,6 +154,9 @@ func (a *App) Repository(ctx context.Context) (*repository.Repository, error) {
 	r, err := repository.Open(ctx, opt)
 	if errors.Is(err, service.ErrNotFound) {
 		r, err = repository.Create(ctx, opt)
+	}
+	if errors.Is(err, repository.ErrPassword) {
+		return nil, &service.Fault{ID: "error.wrong-password", Args: service.Args{"path": opt.Path}, Err: err}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the repository %s: %w", opt.Path, err)

@@ -90,6 +90,7 @@ func (a *App) backup(id, reason string, names []string) (*backup.Backup, error) 
 		return nil, err
 	}
 	return &backup.Backup{Targets: targets, Files: a.Config.Files, Head: a.head, Open: a.Repository,
+		Path: a.RepositoryPath(), Free: func() (int64, error) { return freeBytes(a.RepositoryPath()) },
 		Point: repository.Header{ID: id, System: a.Config.System, Reason: reason, Taken: a.opt.Now()}}, nil
 }
 
@@ -113,7 +114,7 @@ func (a *App) head(ctx context.Context) (string, error) {
 		return "", err
 	}
 	head, err := j.Head(ctx)
-	return head.String(), err
+	return fmt.Sprintf("%d:%s", head.Seq, head.Hash), err
 }
 
 func (a *App) verifyOp(ctx context.Context, _ string, req Request) (operation, error) {

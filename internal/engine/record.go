@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"upkeep/internal/journal"
@@ -17,6 +19,9 @@ func (r *runner) keep(ctx context.Context, s service.Step, result sealed) {
 	r.done[s.ID] = service.Done{Outcome: result.Outcome, Failed: failed}
 	r.mu.Unlock()
 	r.saveStep(ctx, s, result)
+	for _, name := range slices.Sorted(maps.Keys(result.Outcome.Targets)) {
+		r.addTo(ctx, name, sealed{Outcome: service.Outcome{Verdict: result.Outcome.Targets[name]}, Took: result.Took})
+	}
 	target := r.addTo(ctx, s.Target, result)
 	r.tell(Event{Step: s.ID, Target: s.Target, Title: s.Title, State: Finished, Result: target})
 }
@@ -122,11 +127,16 @@ func (r *runner) record() journal.Run {
 	for _, s := range r.work.Steps {
 		names = append(names, s.Target)
 	}
-	for _, name := range append(names, own) {
+	names = append(names, slices.Sorted(maps.Keys(r.results))...)
+	for _, name := range append(without(names, own), own) {
 		if t, ok := r.results[name]; ok && !listed[name] {
 			listed[name] = true
 			run.Targets = append(run.Targets, *t)
 		}
 	}
 	return run
+}
+
+func without(names []string, name string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return n == name })
 }

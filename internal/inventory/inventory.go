@@ -113,7 +113,7 @@ func (inv *Inventory) names() []string {
 func (inv *Inventory) Waiver(target, finding string, now time.Time) (why string, expired, ok bool) {
 	for _, a := range inv.Config.Accept {
 		if a.Finding == finding && (a.Target == "" || a.Target == target) {
-			return a.Why, !now.Before(a.Until), true
+			return a.Why, !now.Before(a.Until.Time), true
 		}
 	}
 	return "", false, false

@@ -26,12 +26,14 @@ func (w World) Open(cfg *config.Config) *Inventory {
 	secrets := secret.Resolver{Base: cfg.Base, Getenv: w.Getenv, Run: tools.Output}
 	return New(cfg, func(target string) service.Env {
 		return service.Env{
-			Target:    target,
-			Log:       w.Log.With("target", target),
-			Base:      cfg.Base,
-			Secret:    secrets.Resolve,
-			Run:       func(ctx context.Context, c service.Cmd) error { return run(ctx, tools, c) },
-			Find:      tools.Find,
+			Target: target,
+			Log:    w.Log.With("target", target),
+			Base:   cfg.Base,
+			Secret: secrets.Resolve,
+			Run:    func(ctx context.Context, c service.Cmd) error { return run(ctx, tools, c) },
+			Find: func(ctx context.Context, program string, major int) (string, string, error) {
+				return find(ctx, tools, program, major)
+			},
 			State:     w.State(cfg.System, target),
 			Dir:       func(purpose string) (string, func() error, error) { return w.Scratch.Dir(target, purpose) },
 			Leftovers: func(purpose string) ([]string, error) { return w.Scratch.Leftovers(target, purpose) },

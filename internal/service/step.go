@@ -38,8 +38,9 @@ type Task struct {
 // Outcome is what doing a step gave. It survives a crash, so Result holds all
 // that later steps need, as JSON.
 type Outcome struct {
-	Verdict Verdict         `json:"verdict"`
-	Result  json.RawMessage `json:"result,omitempty"`
+	Verdict Verdict            `json:"verdict"`
+	Targets map[string]Verdict `json:"targets,omitempty"` // of a step without target that judged several
+	Result  json.RawMessage    `json:"result,omitempty"`
 }
 
 // Done is a finished step.

@@ -22,6 +22,8 @@ type Backup struct {
 	// makes none.
 	Open func(ctx context.Context) (*repository.Repository, error)
 	Head func(ctx context.Context) (string, error) // of the journal's chain, kept in the point
+	Path string                                    // of the repository
+	Free func() (int64, error)                     // bytes there
 
 	repository *repository.Repository
 	writer     *repository.PointWriter
@@ -153,9 +155,9 @@ func (b *Backup) estimate(ctx context.Context, t service.Task, v *service.Verdic
 		return
 	}
 	v.Set("estimate_bytes", size)
-	free, err := b.repository.Free()
+	free, err := b.Free()
 	if err == nil && size > free {
-		v.Warn("backup.space-short", "", service.Args{"need": size, "free": free, "path": b.repository.Path()})
+		v.Warn("backup.space-short", "", service.Args{"need": size, "free": free, "path": b.Path})
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"upkeep/internal/journal"
-	"upkeep/internal/repository"
 	"upkeep/internal/service"
 )
 
@@ -19,8 +18,10 @@ type Page struct {
 	Title    string // name of the job, or the verb
 	At       time.Time
 	Sections []Section
-	Copy     Copy
 	Output   string // where the page was written, when it was
+
+	Activities []Activity // of a page over a span
+	Drills     []Drilled  // newest first
 }
 
 // Section is one verb's run.
@@ -40,15 +41,6 @@ type Line struct {
 	Severity service.Severity
 	Finding  *journal.Finding // nil for an error
 	Error    *journal.Problem // nil for a finding
-}
-
-// Copy is the state of the newest copy that the page speaks of.
-type Copy struct {
-	Attempted bool // a backup was part of what is reported
-	Taken     time.Time
-	Verified  bool
-	Proven    bool
-	Proof     *repository.Proof
 }
 
 // Of makes a page of one run, or of a job's run and those of its verbs.

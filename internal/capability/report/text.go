@@ -42,6 +42,7 @@ func (t Text) Write(out io.Writer, p Page) error {
 	for _, s := range p.Sections {
 		t.section(&b, p, s)
 	}
+	t.history(&b, p)
 	if last := t.Sentence(p); last != "" {
 		fmt.Fprintf(&b, "\n%s\n", last)
 	}
@@ -123,7 +124,7 @@ func (t Text) Summary(p Page, s Section) string {
 		return t.Words.Message("report.backup", map[string]any{"point": s.Run.Point,
 			"bytes": sum(s.Run, "bytes"), "added": sum(s.Run, "added_bytes")})
 	case s.Verb == "verify" && clean(s):
-		return t.Words.Message("report.verify", map[string]any{"bytes": sum(s.Run, "read_bytes")})
+		return t.Words.Message("report.verify", map[string]any{"bytes": sum(s.Run, "bytes")})
 	case s.Run.Proof != nil:
 		return t.Words.Message("report.drill", map[string]any{"what": t.compared(s.Run.Proof.Compared)})
 	}
@@ -189,4 +190,17 @@ func pictured(text string) int {
 		}
 	}
 	return n
+}
+
+// history lists what was done within the page's span.
+func (t Text) history(b *strings.Builder, p Page) {
+	if len(p.Activities) > 0 {
+		fmt.Fprintln(b)
+	}
+	for _, a := range p.Activities {
+		fmt.Fprintln(b, t.Words.Message("report.activity", map[string]any{"verb": a.Verb, "runs": a.Runs, "failed": a.Failed}))
+	}
+	for _, d := range p.Drills {
+		fmt.Fprintln(b, t.Words.Message("report.drilled", map[string]any{"at": t.Words.Time(d.At), "rpo": d.RPO.Seconds(), "rto": d.RTO.Seconds()}))
+	}
 }

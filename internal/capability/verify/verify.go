@@ -4,7 +4,9 @@ package verify
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"upkeep/internal/repository"
@@ -26,15 +28,14 @@ const (
 	shown = 10
 )
 
-// Steps lists one step per copy, then the mark that lasts with the point.
+// Steps lists the reading of all copies, then the mark that lasts with the point.
 func (v Verify) Steps() []service.Step {
 	var steps []service.Step
-	for _, c := range v.Point.Targets {
-		steps = append(steps, service.Step{ID: "verify " + c.Target, Target: c.Target, Op: opRead, Risk: service.ReadOnly,
-			Title: service.Message{ID: "verify.read", Args: service.Args{"target": c.Target}}})
+	for _, op := range []string{opRead, opMark} {
+		steps = append(steps, service.Step{ID: op, Op: op, Risk: service.ReadOnly,
+			Title: service.Message{ID: "verify." + op, Args: service.Args{"point": v.Point.ID}}})
 	}
-	return append(steps, service.Step{ID: opMark, Op: opMark, Risk: service.ReadOnly,
-		Title: service.Message{ID: "verify.mark", Args: service.Args{"point": v.Point.ID}}})
+	return steps
 }
 
 // Do does one step.
@@ -42,37 +43,47 @@ func (v Verify) Do(ctx context.Context, t service.Task) (service.Outcome, error)
 	if t.Step.Op == opMark {
 		return service.Outcome{}, v.mark(ctx, t)
 	}
-	read, err := v.Repository.Verify(ctx, v.Point, repository.VerifyOptions{Target: t.Step.Target, Sample: v.Sample}, t.Report)
+	read, err := v.Repository.Verify(ctx, v.Point.ID, repository.VerifyOptions{Sample: v.Sample}, t.Report)
 	if err != nil {
-		return service.Outcome{}, fmt.Errorf("read the copy of %s back: %w", t.Step.Target, err)
+		return service.Outcome{}, fmt.Errorf("read point %s back: %w", v.Point.ID, err)
 	}
-	return service.Outcome{Verdict: judge(read)}, nil
+	return service.Outcome{Targets: v.judge(read), Result: encode(read.DamagedParts)}, nil
 }
 
-func judge(read repository.Verified) service.Verdict {
-	var verdict service.Verdict
-	verdict.Set("read_bytes", read.Bytes)
-	verdict.Set("read_parts", read.Parts)
-	verdict.Set("damaged_parts", len(read.Damaged))
-	for _, d := range read.Damaged[:min(shown, len(read.Damaged))] {
-		verdict.Crit("verify.part-damaged", d.Part, service.Args{"part": d.Part, "detail": d.Detail})
+// judge names the first damaged parts of every target. Damage of the repository
+// itself concerns them all.
+func (v Verify) judge(read repository.Verified) map[string]service.Verdict {
+	verdicts := map[string]service.Verdict{}
+	for _, c := range v.Point.Targets {
+		var verdict service.Verdict
+		verdict.Set("bytes", c.Bytes)
+		for _, d := range read.Damaged {
+			if (d.Target == c.Target || d.Target == "") && len(verdict.Findings) < shown {
+				verdict.Crit("verify.part-damaged", d.Part, service.Args{"part": d.Part, "detail": d.Detail})
+			}
+		}
+		verdicts[c.Target] = verdict
 	}
-	return verdict
+	return verdicts
 }
 
-// mark keeps the time at which every byte was shown to be right. A sample or a
-// difference leaves the point as it was.
+// mark keeps the time at which every byte was shown to be right, or that some
+// are not. A clean sample shows neither.
 func (v Verify) mark(ctx context.Context, t service.Task) error {
-	if v.Sample < 1 || !v.Point.Complete {
+	var damaged int64
+	if read := t.Earlier[opRead]; read.Failed || read.Decode(&damaged) != nil {
 		return nil
 	}
-	for _, d := range t.Earlier {
-		if d.Failed || len(d.Outcome.Verdict.Findings) > 0 {
-			return nil
-		}
+	if damaged > 0 {
+		return v.Repository.MarkDamaged(ctx, v.Point.ID, v.Now())
+	}
+	if v.Sample < 1 || !v.Point.Complete {
+		return nil
 	}
 	if err := v.Repository.MarkVerified(ctx, v.Point.ID, v.Now()); err != nil {
 		return fmt.Errorf("mark point %s as verified: %w", v.Point.ID, err)
 	}
 	return nil
 }
+
+func encode(n int64) json.RawMessage { return json.RawMessage(strconv.FormatInt(n, 10)) }

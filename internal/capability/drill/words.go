@@ -1,0 +1,9 @@
+package drill
+
+import _ "embed"
+
+//go:embed text.yaml
+var text []byte
+
+// Words is the verb's catalogue, under the prefix "drill".
+func Words() []byte { return text }

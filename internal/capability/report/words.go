@@ -1,0 +1,9 @@
+package report
+
+import _ "embed"
+
+//go:embed text.yaml
+var text []byte
+
+// Words is the verb's catalogue, under the prefix "report".
+func Words() []byte { return text }

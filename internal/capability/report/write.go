@@ -1,0 +1,20 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"upkeep/internal/catalogue"
+	"upkeep/internal/service"
+)
+
+// Write writes a page as text, md, html or json.
+func Write(out io.Writer, p Page, format string, words catalogue.Words, now time.Time) error {
+	text := Text{Words: words, Now: now}
+	switch format {
+	case "text":
+		return text.Write(out, p)
+	}
+	return fmt.Errorf("a report can be text, md, html or json, not %q: %w", format, service.ErrUnsupported)
+}

@@ -1,0 +1,9 @@
+package restore
+
+import _ "embed"
+
+//go:embed text.yaml
+var text []byte
+
+// Words is the verb's catalogue, under the prefix "restore".
+func Words() []byte { return text }

@@ -1,0 +1,50 @@
+package control
+
+import (
+	"context"
+
+	"upkeep/internal/service"
+)
+
+// Diagnosis is what upkeep doctor tells of the tool itself.
+type Diagnosis struct {
+	Config       string       `json:"config"`
+	State        string       `json:"state"`
+	Repository   string       `json:"repository"`
+	PasswordFile string       `json:"password_file,omitempty"`
+	Scratch      string       `json:"scratch"`
+	ScratchFree  int64        `json:"scratch_free_bytes"`
+	Needs        []TargetNeed `json:"needs"`
+}
+
+// TargetNeed is a program that a target's capability needs.
+type TargetNeed struct {
+	Target string `json:"target"`
+	service.Need
+}
+
+// Doctor looks at what upkeep itself needs. It changes nothing.
+func (a *App) Doctor(ctx context.Context) (Diagnosis, error) {
+	d := Diagnosis{Config: a.Config.File, State: a.stateDir, Repository: a.RepositoryPath(),
+		PasswordFile: a.PasswordFile(), Scratch: a.scratch.Base(), Needs: []TargetNeed{}}
+	free, err := freeBytes(d.Scratch)
+	if err != nil {
+		return d, err
+	}
+	d.ScratchFree = free
+	for _, t := range a.Inventory.Targets() {
+		in, err := t.Open()
+		if err != nil {
+			return d, err
+		}
+		if p, ok := in.(service.Prober); ok {
+			for _, n := range p.Probe(ctx) {
+				d.Needs = append(d.Needs, TargetNeed{t.Name, n})
+			}
+		}
+		if err := in.Close(); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}

@@ -1,0 +1,43 @@
+package control
+
+import (
+	_ "embed"
+
+	"upkeep/internal/capability/backup"
+	"upkeep/internal/capability/check"
+	"upkeep/internal/capability/drill"
+	"upkeep/internal/capability/report"
+	"upkeep/internal/capability/restore"
+	"upkeep/internal/capability/verify"
+	"upkeep/internal/catalogue"
+	"upkeep/internal/inventory"
+	"upkeep/internal/repository"
+	"upkeep/internal/service"
+)
+
+//go:embed text.yaml
+var text []byte
+
+//go:embed self.yaml
+var selfText []byte
+
+// Texts gathers every word that the program says, below the surfaces, and those
+// that a surface brings.
+func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Catalogue, error) {
+	sources := append(surface, catalogue.Source{Prefix: "error", Text: service.ErrorText()},
+		catalogue.Source{Prefix: "control", Text: text},
+		catalogue.Source{Prefix: "upkeep", Text: selfText},
+		catalogue.Source{Prefix: "assertion", Text: inventory.Words()},
+		catalogue.Source{Prefix: "check", Text: check.Words()},
+		catalogue.Source{Prefix: "backup", Text: backup.Words()},
+		catalogue.Source{Prefix: "verify", Text: verify.Words()},
+		catalogue.Source{Prefix: "drill", Text: drill.Words()},
+		catalogue.Source{Prefix: "restore", Text: restore.Words()},
+		catalogue.Source{Prefix: "report", Text: report.Words()},
+	)
+	sources = append(sources, catalogue.Source{Prefix: "repository", Text: repository.Text()})
+	for _, k := range kinds.Kinds() {
+		sources = append(sources, catalogue.Source{Prefix: k.Name(), Text: k.Text()})
+	}
+	return catalogue.New(sources...)
+}

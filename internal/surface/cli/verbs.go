@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"upkeep/internal/capability/report"
+	"upkeep/internal/control"
+	"upkeep/internal/journal"
+)
+
+func (c *cli) checkCommand() *cobra.Command {
+	return c.targetVerb("check", "[TARGET…]")
+}
+
+func (c *cli) backupCommand() *cobra.Command {
+	return c.targetVerb("backup", "[TARGET…]")
+}
+
+// targetVerb is a verb that takes targets and nothing else.
+func (c *cli) targetVerb(verb, args string) *cobra.Command {
+	cmd := c.command(verb, args)
+	cmd.ValidArgsFunction = c.completeTargets
+	cmd.RunE = func(cmd *cobra.Command, targets []string) error {
+		return c.submit(cmd.Context(), control.Request{Verb: verb, Targets: targets})
+	}
+	return cmd
+}
+
+// command is a command with its words from the catalogue.
+func (c *cli) command(name, args string) *cobra.Command {
+	return &cobra.Command{Use: strings.TrimSpace(name + " " + args), Short: c.say("cli." + name + "-short"),
+		Long: c.say("cli." + name + "-long"), Example: c.say("cli." + name + "-example")}
+}
+
+func (c *cli) verifyCommand() *cobra.Command {
+	cmd := c.command("verify", "[POINT]")
+	cmd.Args = cobra.MaximumNArgs(1)
+	cmd.ValidArgsFunction = c.completePoints
+	sample := cmd.Flags().String("sample", "100%", c.say("cli.flag-sample"))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		share, err := percent(*sample)
+		if err != nil {
+			return usage{err}
+		}
+		return c.submit(cmd.Context(), control.Request{Verb: "verify", Point: first(args), Sample: share})
+	}
+	return cmd
+}
+
+func percent(text string) (float64, error) {
+	n, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+	if err != nil || n <= 0 || n > 100 || !strings.HasSuffix(text, "%") {
+		return 0, fmt.Errorf("--sample is a share such as 5%%, not %q", text)
+	}
+	return n / 100, nil
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+func (c *cli) drillCommand() *cobra.Command {
+	cmd := c.command("drill", "[POINT [TARGET…]]")
+	cmd.ValidArgsFunction = c.completePoints
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		req := control.Request{Verb: "drill", Point: first(args)}
+		if len(args) > 1 {
+			req.Targets = args[1:]
+		}
+		return c.submit(cmd.Context(), req)
+	}
+	return cmd
+}
+
+func (c *cli) runCommand() *cobra.Command {
+	cmd := c.command("run", "JOB")
+	cmd.Args = cobra.MaximumNArgs(1)
+	cmd.ValidArgsFunction = c.completeJobs
+	resume := cmd.Flags().String("resume", "", c.say("cli.flag-resume"))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if (len(args) == 1) == (*resume != "") {
+			return usage{fmt.Errorf("name a job, or a run to --resume")}
+		}
+		if *resume != "" {
+			return c.with(cmd.Context(), func(app *control.App) error {
+				run, err := app.Resume(cmd.Context(), *resume)
+				return c.finished(cmd.Context(), app, run, err)
+			})
+		}
+		return c.submit(cmd.Context(), control.Request{Verb: "run", Job: args[0]})
+	}
+	return cmd
+}
+
+// submit runs one request, or lists its steps when nothing is to be touched.
+func (c *cli) submit(ctx context.Context, req control.Request) error {
+	return c.with(ctx, func(app *control.App) error {
+		if c.dryRun {
+			return c.preview(ctx, app, req)
+		}
+		if req.Verb == "run" {
+			run, err := app.RunJob(ctx, req.Job)
+			return c.finished(ctx, app, run, err)
+		}
+		run, err := app.Submit(ctx, req)
+		return c.finished(ctx, app, run, err)
+	})
+}
+
+func (c *cli) preview(ctx context.Context, app *control.App, req control.Request) error {
+	steps, err := app.Steps(ctx, req)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		c.printJSON(map[string]any{"verb": req.Verb, "exit_code": 0, "plan": map[string]any{"steps": c.planSteps(steps)}})
+		return nil
+	}
+	for _, s := range c.planSteps(steps) {
+		fmt.Fprintln(c.Out, c.say("cli.would", "what", s.Title, "risk", c.say("cli.risk-"+string(s.Risk))))
+	}
+	return nil
+}
+
+// finished prints a run and takes over its exit code.
+func (c *cli) finished(ctx context.Context, app *control.App, run journal.Run, err error) error {
+	if err != nil {
+		return err
+	}
+	c.exit = run.Exit
+	if c.json {
+		return c.printRun(ctx, app, run)
+	}
+	page, err := app.Page(context.WithoutCancel(ctx), run.ID)
+	if err != nil || c.quiet && c.exit == 0 {
+		return err
+	}
+	return c.text().Write(c.Out, page)
+}
+
+func (c *cli) text() report.Text {
+	return report.Text{Words: c.words, Colour: c.colour(c.Out), Now: c.Now()}
+}
+
+func (c *cli) printRun(ctx context.Context, app *control.App, run journal.Run) error {
+	view := c.runView(run)
+	if run.Point != "" {
+		point, err := app.Point(context.WithoutCancel(ctx), run.Point)
+		if err != nil {
+			return err
+		}
+		view.Point = pointOf(point)
+	}
+	if run.Plan != "" {
+		plan, err := app.Plan(context.WithoutCancel(ctx), run.Plan)
+		if err != nil {
+			return err
+		}
+		view.Plan = c.planView(plan)
+	}
+	c.printJSON(view)
+	return nil
+}
