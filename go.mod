@@ -29,6 +29,8 @@ require (
 	pgregory.net/rapid v1.2.0
 )
 
+require gopkg.in/yaml.v2 v2.4.0 // indirect
+
 require (
 	cyphar.com/go-pathrs v0.2.4 // indirect
 	filippo.io/hpke v0.4.0 // indirect

@@ -1,0 +1,127 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus-community/postgres_exporter/collector"
+	"github.com/prometheus-community/postgres_exporter/exporter"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// collectors are those that postgres_exporter runs by default.
+var collectors = []string{
+	"database", "locks", "replication", "replication_slot", "roles", "stat_bgwriter", "stat_database",
+	"stat_progress_vacuum", "stat_user_tables", "statio_user_tables", "wal",
+}
+
+// switchOn sets the flags of the collectors, which are off until somebody parses a
+// command line. Only these flags are touched: others live in the same list.
+var switchOn = sync.OnceValue(func() error {
+	for _, name := range collectors {
+		flag := kingpin.CommandLine.GetFlag("collector." + name)
+		if flag == nil {
+			return fmt.Errorf("postgres_exporter has no collector %q", name)
+		}
+		if err := flag.Model().Value.Set("true"); err != nil {
+			return fmt.Errorf("switch on collector %q: %w", name, err)
+		}
+	}
+	return nil
+})
+
+// Collect takes the samples of postgres_exporter. A server that does not answer
+// gives pg_up 0 and an error.
+func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
+	if err := switchOn(); err != nil {
+		return err
+	}
+	conn, _, err := in.connectServer(ctx)
+	if err != nil {
+		return errors.Join(err, gather(emit, down()))
+	}
+	address, err := in.exporterAddress(ctx, conn.Config().Database)
+	_ = goodbye(ctx, conn)
+	if err != nil {
+		return err
+	}
+	whole := exporter.NewExporter([]string{address}, in.env.Log)
+	defer whole.CloseServers()
+	single, err := collector.NewPostgresCollector(in.env.Log, nil, address, collectors,
+		collector.WithCollectionTimeout(timeLeft(ctx).String()))
+	if err != nil {
+		return fmt.Errorf("set up the collectors: %w", err)
+	}
+	return gather(emit, whole, single)
+}
+
+// down is what is known of a server that does not answer.
+func down() prometheus.Collector {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Name: "pg_up", Help: "Whether the last scrape of metrics from PostgreSQL was able to connect to the server (1 for yes, 0 for no)."})
+}
+
+func gather(emit func(*dto.MetricFamily), from ...prometheus.Collector) error {
+	registry := prometheus.NewRegistry()
+	for _, c := range from {
+		if err := registry.Register(c); err != nil {
+			return fmt.Errorf("register collectors: %w", err)
+		}
+	}
+	families, err := registry.Gather()
+	for _, family := range families {
+		if strings.HasPrefix(family.GetName(), "pg_") {
+			emit(family)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("gather samples: %w", err)
+	}
+	return nil
+}
+
+// timeLeft is what the collectors get: without it they all fail and say nothing.
+func timeLeft(ctx context.Context) time.Duration {
+	left := patience
+	if deadline, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(deadline))
+	}
+	return max(left, time.Millisecond)
+}
+
+// exporterAddress is the URL with the password: the exporter connects by itself.
+// Its driver takes a socket directory as host=, and only some sslmodes.
+func (in *Instance) exporterAddress(ctx context.Context, database string) (string, error) {
+	cfg, err := in.settings(ctx)
+	if err != nil {
+		return "", err
+	}
+	given, err := url.Parse(in.cfg.URL)
+	if err != nil {
+		return "", errors.New("read the url") // the cause would repeat it
+	}
+	query := url.Values{"connect_timeout": {"10"}, "application_name": {"upkeep"}, "sslmode": {"disable"}}
+	if cfg.TLSConfig != nil {
+		query.Set("sslmode", "require")
+	}
+	for _, option := range []string{"sslmode", "sslrootcert", "sslcert", "sslkey"} {
+		if text := given.Query().Get(option); text != "" && text != "prefer" && text != "allow" {
+			query.Set(option, text)
+		}
+	}
+	address := url.URL{Scheme: "postgres", User: url.UserPassword(cfg.User, cfg.Password), Path: "/" + database}
+	if strings.HasPrefix(cfg.Host, "/") {
+		query.Set("host", cfg.Host)
+		query.Set("port", fmt.Sprint(cfg.Port))
+	} else {
+		address.Host = fmt.Sprintf("%s:%d", cfg.Host, cfg.Port)
+	}
+	address.RawQuery = query.Encode()
+	return address.String(), nil
+}

@@ -1,0 +1,69 @@
+// Package postgres keeps PostgreSQL servers, major versions 13 to 18: it judges
+// them, copies them as one consistent view per database, restores such a copy into
+// a scratch server or the target, and proves that both hold the same rows.
+//
+// It is not for physical copies or point-in-time recovery, and it maintains and
+// tunes nothing.
+//
+// Where to look: connect.go (connections and their errors), catalog_*.go (what a
+// server holds), backup*.go with copyout.go and digest.go (how it is copied),
+// restore*.go, scratch*.go, verify*.go (how it comes back), check*.go (how it does).
+package postgres
+
+import (
+	"context"
+	_ "embed"
+
+	"upkeep/internal/service"
+)
+
+var (
+	_ service.Checker    = (*Instance)(nil)
+	_ service.Collector  = (*Instance)(nil)
+	_ service.Identifier = (*Instance)(nil)
+	_ service.Sizer      = (*Instance)(nil)
+	_ service.Source     = (*Instance)(nil)
+	_ service.Restorer   = (*Instance)(nil)
+	_ service.Driller    = (*Instance)(nil)
+	_ service.Verifier   = (*Instance)(nil)
+	_ service.Extractor  = (*Instance)(nil)
+	_ service.Queryer    = (*Instance)(nil)
+	_ service.Prober     = (*Instance)(nil)
+)
+
+//go:embed text.yaml
+var text []byte
+
+//go:embed example.yaml
+var example []byte
+
+// Kind is listed in service/all.
+var Kind = service.Define("postgres", open, text, example)
+
+// Instance is one server: the declared one, or a scratch server made of it.
+type Instance struct {
+	env      service.Env
+	cfg      Config
+	password func(ctx context.Context) (string, error)
+	scratch  *scratchServer // nil for a declared server
+}
+
+func open(env service.Env, cfg Config) (*Instance, error) {
+	in := &Instance{env: env, cfg: cfg}
+	in.password = func(ctx context.Context) (string, error) {
+		if cfg.Password.IsZero() {
+			return "", nil
+		}
+		return env.Secret(ctx, cfg.Password)
+	}
+	return in, nil
+}
+
+// Close ends and removes a scratch server. A declared one keeps nothing open
+// between calls.
+func (in *Instance) Close() error {
+	if in.scratch == nil {
+		return nil
+	}
+	return in.scratch.close()
+}

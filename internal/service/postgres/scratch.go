@@ -1,0 +1,202 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"upkeep/internal/service"
+)
+
+// scratchPurpose names the directories of scratch servers.
+const scratchPurpose = "postgres"
+
+// Scratch makes an empty server of the copy's major version on this machine,
+// reached through a Unix socket in a private directory only. It knows neither the
+// address nor the password of the source.
+func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Report) (service.Instance, error) {
+	m := c.Manifest()
+	s, err := in.newScratchServer(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	sibling := in.siblingAt(s, m.Attrs["bootstrap"])
+	if err := sibling.raise(ctx, m); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return sibling, nil
+}
+
+// newScratchServer finds the programs and makes the directory.
+func (in *Instance) newScratchServer(ctx context.Context, m service.Manifest) (*scratchServer, error) {
+	s := &scratchServer{env: in.env, major: majorOf(m.Version), password: rand.Text()}
+	for program, path := range map[string]*string{"initdb": nil, "postgres": &s.program} {
+		found, err := in.exactly(ctx, program, s.major)
+		if err != nil {
+			return nil, err
+		}
+		if path != nil {
+			*path = found
+		}
+	}
+	var err error
+	if s.user, err = serverUser(); err != nil {
+		return nil, err
+	}
+	if s.dir, s.remove, err = in.env.Dir(scratchPurpose); err != nil {
+		return nil, fmt.Errorf("make a directory for the scratch server: %w", err)
+	}
+	return s, nil
+}
+
+// exactly finds a program of one major version: a newer server would prove
+// something else than that the copy comes back where it came from.
+func (in *Instance) exactly(ctx context.Context, program string, major int) (string, error) {
+	path, version, err := in.env.Find(ctx, program, major)
+	if err == nil && majorOf(version) == major {
+		return path, nil
+	}
+	if err != nil && !errors.Is(err, service.ErrNoTool) {
+		return "", fmt.Errorf("look for %s %d: %w", program, major, err)
+	}
+	return "", &service.Fault{ID: "postgres.no-scratch-version",
+		Args: service.Args{"program": program, "major": major, "found": version},
+		Err:  fmt.Errorf("%s of version %d is not installed here: %w", program, major, service.ErrNoScratch)}
+}
+
+// siblingAt is the instance of a scratch server. Its environment resolves no
+// secrets.
+func (in *Instance) siblingAt(s *scratchServer, user string) *Instance {
+	address := url.URL{Scheme: "postgres", User: url.User(user), Path: "/postgres",
+		RawQuery: url.Values{"host": {s.dir}, "port": {scratchPort}, "sslmode": {"disable"}}.Encode()}
+	env := in.env
+	env.Secret = nil
+	return &Instance{env: env, cfg: Config{URL: address.String()}, scratch: s,
+		password: func(context.Context) (string, error) { return s.password, nil }}
+}
+
+// raise makes the cluster, starts it and makes sure that the copy can go into it
+// and that it is not the source.
+func (in *Instance) raise(ctx context.Context, m service.Manifest) error {
+	if err := in.scratch.initialise(ctx, m.Attrs["bootstrap"]); err != nil {
+		return fmt.Errorf("make the scratch server: %w", err)
+	}
+	if err := in.scratch.configure(preloaded(m, in.scratch.program)); err != nil {
+		return fmt.Errorf("configure the scratch server: %w", err)
+	}
+	if err := in.scratch.start(ctx, func(ctx context.Context) error {
+		return in.with(ctx, "postgres", func(conn *pgx.Conn) error { return conn.Ping(ctx) })
+	}); err != nil {
+		return err
+	}
+	return in.with(ctx, "postgres", func(conn *pgx.Conn) error {
+		s, err := describeServer(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(m.Identity, systemOf(s)) {
+			return fmt.Errorf("the scratch server answers as the source, %s: %w", systemOf(s), service.ErrNoScratch)
+		}
+		return extensionsAvailable(ctx, conn, m)
+	})
+}
+
+// preloaded chooses the libraries that an extension of the copy may need at the
+// start of the server: those that the source preloads, that carry the name of an
+// installed extension and that are there.
+func preloaded(m service.Manifest, program string) (libraries []string) {
+	var installed []string
+	for _, e := range entriesOf(m, isExtension, "") {
+		installed = append(installed, e.Attrs["extension"])
+	}
+	for name := range strings.SplitSeq(m.Attrs["libraries"], ",") {
+		name = strings.Trim(strings.TrimSpace(name), `"`)
+		if name == "" || !slices.Contains(installed, name) {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(filepath.Dir(program), "..", "lib", name+".so")); err == nil {
+			libraries = append(libraries, name)
+		}
+	}
+	return libraries
+}
+
+// extensionsAvailable reports the extensions of the copy that this machine lacks.
+func extensionsAvailable(ctx context.Context, conn *pgx.Conn, m service.Manifest) error {
+	available, err := values[string](ctx, conn, "SELECT name::text FROM pg_available_extensions")
+	if err != nil {
+		return fmt.Errorf("list available extensions: %w", err)
+	}
+	for _, e := range entriesOf(m, isExtension, "") {
+		name := e.Attrs["extension"]
+		if !slices.Contains(available, name) {
+			return &service.Fault{ID: "postgres.extension-unavailable",
+				Args: service.Args{"extension": name, "database": e.Attrs[attrDatabase], "major": majorOf(m.Version)},
+				Err:  fmt.Errorf("extension %s is not installed here: %w", name, service.ErrNoScratch)}
+		}
+	}
+	return nil
+}
+
+// Sweep ends and removes the scratch servers of killed runs.
+func (in *Instance) Sweep(ctx context.Context) error {
+	var failed error
+	for _, purpose := range []string{scratchPurpose, restorePurpose} {
+		left, err := in.env.Leftovers(purpose)
+		if err != nil {
+			return fmt.Errorf("look for leftovers: %w", err)
+		}
+		for _, dir := range left {
+			if err := endLeftover(ctx, filepath.Join(dir, "data")); err != nil {
+				failed = errors.Join(failed, err)
+				continue
+			}
+			failed = errors.Join(failed, os.RemoveAll(dir))
+		}
+	}
+	return failed
+}
+
+// endLeftover ends the server that runs in a data directory, if there is one. A
+// process ID may have been given to somebody else since: only a process that
+// stands in that very directory is the one.
+func endLeftover(ctx context.Context, data string) error {
+	pid, err := postmasterOf(data)
+	if err != nil || pid == 0 {
+		return err
+	}
+	if err := endProcess(ctx, pid, func() bool { return standsIn(pid, data) }); err != nil {
+		return fmt.Errorf("end the scratch server %d in %s: %w", pid, data, err)
+	}
+	return nil
+}
+
+func postmasterOf(data string) (int, error) {
+	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(first))
+	if err != nil {
+		return 0, nil // killed while it wrote the file: it had not started yet
+	}
+	return pid, nil
+}
+
+func standsIn(pid int, data string) bool {
+	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+	return err == nil && cwd == data
+}
