@@ -25,6 +25,7 @@ type options struct {
 	upkeep, pgBin        string
 	rounds, scale        int
 	cold, write          bool
+	load                 float64 // of the machine before the first round
 }
 
 func main() {
@@ -71,6 +72,11 @@ func bench(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	sys, err := sysinfo()
+	if err != nil {
+		return err
+	}
+	o.load = float64(sys.Loads[0]) / (1 << 16)
 	result := suite.NewResult()
 	scratch := filepath.Join(o.cache, "scratch")
 	if err := os.MkdirAll(scratch, 0o711); err != nil {

@@ -56,9 +56,9 @@ func (o options) header(ctx context.Context, w io.Writer, tools []tool.Tool) err
 	if err := syscall.Uname(&uts); err != nil {
 		return fmt.Errorf("ask the kernel for its version: %w", err)
 	}
-	var sys syscall.Sysinfo_t
-	if err := syscall.Sysinfo(&sys); err != nil {
-		return fmt.Errorf("ask for the size of the memory: %w", err)
+	sys, err := sysinfo()
+	if err != nil {
+		return err
 	}
 	floor, err := measure.Floor(ctx)
 	if err != nil {
@@ -73,8 +73,12 @@ func (o options) header(ctx context.Context, w io.Writer, tools []tool.Tool) err
 	fmt.Fprintf(w, "- machine: %d cores, %.0f GiB memory, Linux %s, %s\n", runtime.NumCPU(),
 		float64(sys.Totalram)*float64(sys.Unit)/(1<<30), release(uts), runtime.Version())
 	fmt.Fprintf(w, "- corpus: %d files, %d MB, seed %d; pgbench scale %d\n", spec.Files, spec.Bytes/1e6, spec.Seed, o.scale)
-	fmt.Fprintf(w, "- %d rounds, tools alternate within each; medians; files %s; load at the end %.2f\n",
-		o.rounds, state, float64(sys.Loads[0])/(1<<16))
+	fmt.Fprintf(w, "- %d rounds, tools alternate within each; medians; files %s\n", o.rounds, state)
+	fmt.Fprintf(w, "- load before the first round %.2f", o.load)
+	if o.load > quiet {
+		fmt.Fprintf(w, ": **the machine was busy with something else, so compare CPU times and fastest runs, not medians**")
+	}
+	fmt.Fprintln(w)
 	fmt.Fprintf(w, "- peak memory is that of the largest process, not below %d MiB (the measuring program)\n", floor>>20)
 	for _, t := range tools {
 		version, err := t.Version(ctx)
@@ -85,6 +89,17 @@ func (o options) header(ctx context.Context, w io.Writer, tools []tool.Tool) err
 	}
 	fmt.Fprintln(w)
 	return nil
+}
+
+// quiet is the load average below which nothing else of weight runs.
+const quiet = 0.7
+
+func sysinfo() (syscall.Sysinfo_t, error) {
+	var sys syscall.Sysinfo_t
+	if err := syscall.Sysinfo(&sys); err != nil {
+		return sys, fmt.Errorf("ask for load and memory: %w", err)
+	}
+	return sys, nil
 }
 
 func release(uts syscall.Utsname) string {
@@ -98,9 +113,13 @@ func release(uts syscall.Utsname) string {
 	return text.String()
 }
 
+// unsteady is the ratio of slowest to fastest run from which on a median says more
+// about what else the machine did than about the tool.
+const unsteady = 1.3
+
 // spread shows how far the runs were apart: a median alone may lie.
 func spread(w io.Writer, tools []string, r *suite.Result) {
-	fmt.Fprint(w, "\nFastest and slowest run:\n\n")
+	fmt.Fprint(w, "\nFastest and slowest run (bold: too far apart for the median to be trusted, repeat on a quiet machine):\n\n")
 	for _, work := range []string{suite.First, suite.Unchanged, suite.Changed, suite.ReadBack, suite.Restore, suite.Dump, suite.DumpUnchanged, suite.DrillOrLoad, suite.Version, suite.Check} {
 		var cells []string
 		for _, name := range tools {
@@ -112,7 +131,11 @@ func spread(w io.Writer, tools []string, r *suite.Result) {
 			for _, run := range runs {
 				low, high = min(low, run.Wall), max(high, run.Wall)
 			}
-			cells = append(cells, fmt.Sprintf("%s %.2f–%.2f s", name, low.Seconds(), high.Seconds()))
+			cell := fmt.Sprintf("%s %.2f–%.2f s", name, low.Seconds(), high.Seconds())
+			if high.Seconds() > unsteady*low.Seconds() {
+				cell = "**" + cell + "**"
+			}
+			cells = append(cells, cell)
 		}
 		if len(cells) > 0 {
 			fmt.Fprintf(w, "- %s: %s\n", work, strings.Join(cells, ", "))
