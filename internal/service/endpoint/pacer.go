@@ -111,8 +111,8 @@ func (in *Instance) await(ctx context.Context) error {
 		return err
 	}
 	now := in.env.Now()
-	// A clock that was set back must not keep us away for longer.
-	asked, until = earlier(asked, now), earlier(until, now.Add(longest))
+	// After the clock was set back these say nothing.
+	asked, until = notAfter(now, asked), notAfter(now.Add(longest), until)
 	in.pacer.learn(host, asked.Add(interval), until)
 	wait, err := in.pacer.reserve(host, now, interval)
 	if err != nil {
@@ -129,11 +129,11 @@ func (in *Instance) await(ctx context.Context) error {
 	return in.keep(ctx, askedKey, in.env.Now())
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+func notAfter(limit, at time.Time) time.Time {
+	if at.After(limit) {
+		return time.Time{}
 	}
-	return b
+	return at
 }
 
 // longest is for how long a server can keep us away: a hostile or broken one must

@@ -25,7 +25,7 @@ bearer: env:UPKEEP_TEST_TOKEN
 		h.Get("Accept") != "application/json" || h.Get("X-Api-Key") != "t0ken" || h.Get("Authorization") != "Bearer t0ken" {
 		t.Errorf("sent %s %s to %s with %v", got.Method, got.RequestURI, got.Host, h)
 	}
-	check(t, point(t, servicetest.Env(t), at, "{user: me, password: env:UPKEEP_TEST_TOKEN}"))
+	check(t, point(t, servicetest.Env(t), at, "user: me\npassword: env:UPKEEP_TEST_TOKEN"))
 	if user, password, _ := got.BasicAuth(); user != "me" || password != "t0ken" {
 		t.Errorf("logged in as %s with %s", user, password)
 	}
