@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -56,6 +57,9 @@ func (r *Repository) connect(ctx context.Context, how access) (repo.DirectReposi
 	if err != nil {
 		return nil, err
 	}
+	// Deriving the key leaves 64 MiB of garbage, which would be the measure of all
+	// that is collected later.
+	debug.FreeOSMemory()
 	direct, ok := opened.(repo.DirectRepository)
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("unexpected repository type %T", opened), opened.Close(ctx))

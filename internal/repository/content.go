@@ -82,7 +82,7 @@ func (in *intake) storeOnce(ctx context.Context, p service.Part) (entry, error) 
 func writerOptions(p service.Part) object.WriterOptions {
 	opt := object.WriterOptions{Compressor: compressorName, MetadataCompressor: compressorName}
 	if p.Size < 0 || p.Size > largePart {
-		opt.AsyncWrites = 1
+		opt.AsyncWrites = 2
 	}
 	return opt
 }

@@ -17,14 +17,14 @@ import (
 
 const password = "correct horse"
 
-// snapshot is a target made of byte slices. Opened counts what was read.
-type snapshot struct {
+// fakeSnapshot is a target made of byte slices. Opened counts what was read.
+type fakeSnapshot struct {
 	parts    []service.Part
 	manifest service.Manifest
 	opened   atomic.Int64
 }
 
-func (s *snapshot) Parts(ctx context.Context) iter.Seq2[service.Part, error] {
+func (s *fakeSnapshot) Parts(ctx context.Context) iter.Seq2[service.Part, error] {
 	return func(yield func(service.Part, error) bool) {
 		for _, p := range s.parts {
 			if ctx.Err() != nil || !yield(p, nil) {
@@ -34,11 +34,11 @@ func (s *snapshot) Parts(ctx context.Context) iter.Seq2[service.Part, error] {
 	}
 }
 
-func (s *snapshot) Manifest(context.Context) (service.Manifest, error) { return s.manifest, nil }
-func (s *snapshot) Close() error                                       { return nil }
+func (s *fakeSnapshot) Manifest(context.Context) (service.Manifest, error) { return s.manifest, nil }
+func (s *fakeSnapshot) Close() error                                       { return nil }
 
 // add appends a part whose identity is its content; names must ascend.
-func (s *snapshot) add(name string, content []byte) *snapshot {
+func (s *fakeSnapshot) add(name string, content []byte) *fakeSnapshot {
 	s.parts = append(s.parts, service.Part{
 		Name: name, Size: int64(len(content)), Identity: "is " + string(content[:min(len(content), 64)]),
 		Open: func(context.Context) (io.ReadCloser, error) {
@@ -49,14 +49,14 @@ func (s *snapshot) add(name string, content []byte) *snapshot {
 	return s
 }
 
-func (s *snapshot) sorted() *snapshot {
+func (s *fakeSnapshot) sorted() *fakeSnapshot {
 	slices.SortFunc(s.parts, func(a, b service.Part) int { return strings.Compare(a.Name, b.Name) })
 	return s
 }
 
 // texts makes a snapshot of small parts from name, content pairs.
-func texts(pairs ...string) *snapshot {
-	s := &snapshot{manifest: service.Manifest{Version: "1", Counts: map[string]int64{"files": int64(len(pairs) / 2)}}}
+func texts(pairs ...string) *fakeSnapshot {
+	s := &fakeSnapshot{manifest: service.Manifest{Version: "1", Counts: map[string]int64{"files": int64(len(pairs) / 2)}}}
 	for i := 0; i < len(pairs); i += 2 {
 		s.add(pairs[i], []byte(pairs[i+1]))
 	}
@@ -75,7 +75,14 @@ func noise(seed uint64, size int) []byte {
 	return b
 }
 
+// create makes a repository for a test that may run beside others: deriving keys
+// takes most of their time.
 func create(t *testing.T) (*repository.Repository, string) {
+	t.Parallel()
+	return createAlone(t)
+}
+
+func createAlone(t *testing.T) (*repository.Repository, string) {
 	t.Helper()
 	path := t.TempDir() + "/copies"
 	r, err := repository.Create(t.Context(), repository.Options{Path: path, Password: password})

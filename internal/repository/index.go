@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"slices"
 	"sort"
 
 	"github.com/kopia/kopia/repo"
@@ -20,12 +21,12 @@ import (
 
 // entry is one part in the index.
 type entry struct {
-	Name     text          `json:"name"`
-	Attrs    map[text]text `json:"attrs,omitempty"`
-	Size     int64         `json:"size"`
-	Identity text          `json:"id,omitempty"`
-	SHA256   string        `json:"sha256,omitempty"`
-	Object   string        `json:"obj,omitempty"` // empty for a part without content
+	Name     text      `json:"name"`
+	Attrs    [][2]text `json:"attrs,omitempty"` // by key; an object's keys would lose bytes
+	Size     int64     `json:"size"`
+	Identity text      `json:"id,omitempty"`
+	SHA256   string    `json:"sha256,omitempty"`
+	Object   string    `json:"obj,omitempty"` // empty for a part without content
 }
 
 // attrChanged marks a part that changed each time it was read: its content is a
@@ -34,19 +35,15 @@ const attrChanged = "changed"
 
 func newEntry(p service.Part) entry {
 	e := entry{Name: text(p.Name), Identity: text(p.Identity)}
-	if len(p.Attrs) > 0 {
-		e.Attrs = make(map[text]text, len(p.Attrs)+1)
-	}
-	for key, value := range p.Attrs {
-		e.Attrs[text(key)] = text(value)
+	for _, key := range slices.Sorted(maps.Keys(p.Attrs)) {
+		e.Attrs = append(e.Attrs, [2]text{text(key), text(p.Attrs[key])})
 	}
 	return e
 }
 
 func (e *entry) markChanged() {
-	attrs := map[text]text{attrChanged: "true"}
-	maps.Copy(attrs, e.Attrs)
-	e.Attrs, e.Identity = attrs, ""
+	e.Attrs = append(e.Attrs, [2]text{attrChanged, "true"})
+	e.Identity = ""
 }
 
 // part is the entry without its content.
@@ -55,8 +52,8 @@ func (e entry) part() service.Part {
 	if len(e.Attrs) > 0 {
 		p.Attrs = make(map[string]string, len(e.Attrs))
 	}
-	for key, value := range e.Attrs {
-		p.Attrs[string(key)] = string(value)
+	for _, a := range e.Attrs {
+		p.Attrs[string(a[0])] = string(a[1])
 	}
 	return p
 }
