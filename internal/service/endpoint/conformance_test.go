@@ -3,6 +3,7 @@ package endpoint
 import (
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"upkeep/internal/service/servicetest"
@@ -10,8 +11,12 @@ import (
 
 func TestConformance(t *testing.T) {
 	servicetest.Run(t, Kind, func(t *testing.T) servicetest.Fixture {
-		server := listen(t, "127.0.0.1:0")
-		cfg := declare(t, "url: http://"+server.Addr)
+		var away atomic.Bool // connections are taken and closed, as by a proxy without a backend
+		cfg := declare(t, "url: "+serving(t, func(http.ResponseWriter, *http.Request) {
+			if away.Load() {
+				panic(http.ErrAbortHandler)
+			}
+		}))
 		hanging, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -21,21 +26,8 @@ func TestConformance(t *testing.T) {
 		return servicetest.Fixture{
 			Config:  &cfg,
 			Hanging: &silent,
-			Stop:    func(*testing.T) { server.Close() },
-			Start:   func(*testing.T) { server = listen(t, server.Addr) }, // for the whole suite, not its caller
+			Stop:    func(*testing.T) { away.Store(true) },
+			Start:   func(*testing.T) { away.Store(false) },
 		}
 	})
-}
-
-// listen serves at an address that stays the same when it is started again.
-func listen(t *testing.T, address string) *http.Server {
-	t.Helper()
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Addr: listener.Addr().String(), Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
-	go server.Serve(listener)
-	t.Cleanup(func() { server.Close() })
-	return server
 }

@@ -3,6 +3,8 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -20,13 +22,29 @@ func collectors() []string {
 	}
 }
 
-// setDefaults gives node_exporter's settings their default values. It keeps them
-// as flags of one process-wide parser, empty until something was parsed, and its
-// collectors likewise: so once per process, and not before somebody collects.
+// setDefaults gives the settings of these collectors their default values.
+// node_exporter keeps them as flags of one process-wide list, empty until somebody
+// parses a command line, and its collectors likewise: so once per process, and not
+// before somebody collects. Flags of other exporters in the list are left alone.
 var setDefaults = sync.OnceValue(func() error {
-	_, err := kingpin.CommandLine.Parse([]string{})
-	return err
+	for _, flag := range kingpin.CommandLine.Model().Flags {
+		if !concerns(flag.Name) {
+			continue
+		}
+		for _, value := range flag.Default {
+			if err := flag.Value.Set(value); err != nil {
+				return fmt.Errorf("set %s to its default: %w", flag.Name, err)
+			}
+		}
+	}
+	return nil
 })
+
+func concerns(flag string) bool {
+	return strings.HasPrefix(flag, "path.") || slices.ContainsFunc(collectors(), func(name string) bool {
+		return flag == "collector."+name || strings.HasPrefix(flag, "collector."+name+".")
+	})
+}
 
 // Collect takes one round of node_ samples. A collector that has nothing to say
 // here (no pressure in this kernel) shows as node_scrape_collector_success 0.
