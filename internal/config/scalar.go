@@ -81,6 +81,7 @@ func (d *decoder) malformed(err error) {
 			line, column = t.Position.Line, t.Position.Column
 		}
 	}
+	message, _, _ = strings.Cut(message, ": ") // what follows quotes the file, perhaps a secret
 	d.problems.Addf("", "is not well-formed YAML: %s", message)
 	p := &d.problems[len(d.problems)-1]
 	p.Line, p.Column = line, column
