@@ -1,6 +1,7 @@
 package files
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,15 +48,11 @@ func (s *sample) add(name string) {
 
 // args are those of a finding about the sample.
 func (s *sample) args() service.Args {
-	return service.Args{"n": s.n, "names": s.names()}
-}
-
-func (s *sample) names() string {
-	list := strings.Join(s.first, ", ")
-	if s.n > int64(len(s.first)) {
-		list += ", …"
+	names := s.first
+	if s.n > int64(len(names)) {
+		names = append(slices.Clip(names), "…")
 	}
-	return list
+	return service.Args{"n": s.n, "names": names}
 }
 
 func (g *gaps) add(why gap, name string) {

@@ -1,6 +1,7 @@
 package servicetest
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -42,7 +43,7 @@ func Store(ctx context.Context, snap service.Snapshot) (*Copy, error) {
 func StoreAfter(ctx context.Context, snap service.Snapshot, prev service.Copy) (*Copy, error) {
 	group, reading := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
-	s := &store{prev: prev}
+	s := &storing{prev: prev}
 	listing := s.list(reading, snap, group)
 	// The goroutines' error comes first: it is why the listing was cancelled.
 	if err := group.Wait(); err != nil {
@@ -59,14 +60,14 @@ func StoreAfter(ctx context.Context, snap service.Snapshot, prev service.Copy) (
 	return &Copy{manifest: manifest, parts: s.parts}, nil
 }
 
-type store struct {
+type storing struct {
 	prev   service.Copy
 	mu     sync.Mutex
 	parts  []service.Part
 	spools []*spool // those that nobody writes to
 }
 
-func (s *store) list(ctx context.Context, snap service.Snapshot, group *errgroup.Group) error {
+func (s *storing) list(ctx context.Context, snap service.Snapshot, group *errgroup.Group) error {
 	last := ""
 	for p, err := range snap.Parts(ctx) {
 		if err != nil {
@@ -91,7 +92,7 @@ func (s *store) list(ctx context.Context, snap service.Snapshot, group *errgroup
 	return ctx.Err()
 }
 
-func (s *store) unchanged(ctx context.Context, p service.Part) (service.Part, bool) {
+func (s *storing) unchanged(ctx context.Context, p service.Part) (service.Part, bool) {
 	if s.prev == nil || p.Identity == "" || p.Open == nil {
 		return service.Part{}, false
 	}
@@ -99,14 +100,14 @@ func (s *store) unchanged(ctx context.Context, p service.Part) (service.Part, bo
 	return old, err == nil && old.Identity == p.Identity
 }
 
-func (s *store) add(p service.Part) {
+func (s *storing) add(p service.Part) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.parts = append(s.parts, p)
 }
 
 // keep stores the content of one part.
-func (s *store) keep(ctx context.Context, p service.Part) error {
+func (s *storing) keep(ctx context.Context, p service.Part) error {
 	to, err := s.spool()
 	if err != nil {
 		return err
@@ -126,7 +127,7 @@ func (s *store) keep(ctx context.Context, p service.Part) error {
 	return nil
 }
 
-func (s *store) spool() (*spool, error) {
+func (s *storing) spool() (*spool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.spools); n > 0 {
@@ -137,7 +138,7 @@ func (s *store) spool() (*spool, error) {
 	return newSpool()
 }
 
-func (s *store) done(to *spool) {
+func (s *storing) done(to *spool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.spools = append(s.spools, to)
@@ -147,6 +148,7 @@ func (s *store) done(to *spool) {
 type spool struct {
 	file *os.File
 	end  int64
+	buf  []byte
 }
 
 func newSpool() (*spool, error) {
@@ -154,7 +156,7 @@ func newSpool() (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &spool{file: file}, os.Remove(file.Name())
+	return &spool{file: file, buf: make([]byte, block)}, os.Remove(file.Name())
 }
 
 // take reads the content of p and points p at the stored one.
@@ -165,14 +167,15 @@ func (s *spool) take(ctx context.Context, p *service.Part) (err error) {
 	}
 	defer func() { err = errors.Join(err, content.Close()) }()
 	start, sum, to := s.end, sha256.New(), &sparse{file: s.file, at: s.end}
-	size, err := io.CopyBuffer(io.MultiWriter(to, sum), onlyReader{content}, make([]byte, block))
+	size, err := io.CopyBuffer(io.MultiWriter(to, sum), onlyReader{content}, s.buf)
 	s.end = to.at // also after an error: skipped zeros must not lie on old bytes
 	if err != nil {
 		return err
 	}
 	p.Size, p.SHA256 = size, hex.EncodeToString(sum.Sum(nil))
+	file := s.file
 	p.Open = func(context.Context) (io.ReadCloser, error) {
-		return io.NopCloser(io.NewSectionReader(&padded{s.file, start + size}, start, size)), nil
+		return io.NopCloser(io.NewSectionReader(padded{file, start + size}, start, size)), nil
 	}
 	return nil
 }
@@ -199,14 +202,8 @@ func (s *sparse) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func zeros(p []byte) bool {
-	for _, b := range p {
-		if b != 0 {
-			return false
-		}
-	}
-	return true
-}
+// zeros compares p with itself one byte further, which is as fast as memory.
+func zeros(p []byte) bool { return len(p) > 0 && p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1]) }
 
 // padded reads the skipped zeros behind the end of the file.
 type padded struct {
@@ -214,7 +211,7 @@ type padded struct {
 	end  int64
 }
 
-func (f *padded) ReadAt(p []byte, at int64) (int, error) {
+func (f padded) ReadAt(p []byte, at int64) (int, error) {
 	n, err := f.file.ReadAt(p, at)
 	if err != io.EOF {
 		return n, err
