@@ -25,15 +25,24 @@ var (
 // password from a damaged format file; the second copy can.
 func openError(path string, err error) error {
 	switch {
+	case couldNotLook(err):
+		return err
+	case formatDamaged(path):
+		return formatFault(path)
 	case errors.Is(err, repo.ErrInvalidPassword):
-		if formatDamaged(path) {
-			return fmt.Errorf("%s differs from its second copy %s: %w", formatFile(path), formatCopy(path), service.ErrDamaged)
-		}
 		return ErrPassword
 	case errors.Is(err, repo.ErrRepositoryUnavailableDueToUpgradeInProgress):
 		return fmt.Errorf("%w: %w", service.ErrBusy, err)
 	}
 	return readError(err)
+}
+
+// formatFault names the way back.
+func formatFault(path string) error {
+	return &service.Fault{
+		ID: "repository.format-damaged", Args: service.Args{"file": formatFile(path), "copy": formatCopy(path)},
+		Err: fmt.Errorf("%s is not what its second copy is: %w", formatFile(path), service.ErrDamaged),
+	}
 }
 
 func formatDamaged(path string) bool {

@@ -6,6 +6,7 @@ import (
 	"github.com/kopia/kopia/repo"
 	"github.com/kopia/kopia/repo/blob"
 	"github.com/kopia/kopia/repo/content"
+	"github.com/kopia/kopia/snapshot"
 )
 
 // readIndexBlob reads, authenticates and parses one of kopia's index blobs. The
@@ -24,6 +25,12 @@ func readIndexBlob[B any](ctx context.Context, load func(context.Context, blob.I
 func (r *Repository) readSession(ctx context.Context) (repo.DirectRepositoryWriter, error) {
 	_, w, err := r.reader.NewDirectWriter(ctx, repo.WriteSessionOptions{Purpose: "verify"})
 	return w, err
+}
+
+// snapshots counts kopia's snapshots of one copy.
+func (r *Repository) snapshots(ctx context.Context, point, target string) (int, error) {
+	found, err := r.reader.FindManifests(ctx, map[string]string{typeLabel: snapshot.ManifestType, pointTag: point, targetTag: target})
+	return len(found), readError(err)
 }
 
 // deleteAll deletes all manifests with these labels.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/kopia/kopia/repo"
@@ -92,7 +94,7 @@ func (r *Repository) maintain(ctx context.Context, full bool) error {
 	mode := maintenance.ModeQuick
 	if full {
 		mode = maintenance.ModeFull
-		if err := r.removeUnsealed(ctx); err != nil {
+		if err := r.prepareFull(ctx); err != nil {
 			return err
 		}
 	}
@@ -101,7 +103,9 @@ func (r *Repository) maintain(ctx context.Context, full bool) error {
 	})
 }
 
-func (r *Repository) removeUnsealed(ctx context.Context) error {
+// prepareFull removes what nobody finished, and refuses to go on where a copy
+// has lost the snapshot that keeps its content.
+func (r *Repository) prepareFull(ctx context.Context) error {
 	all, err := r.all(ctx)
 	if err != nil {
 		return err
@@ -110,12 +114,57 @@ func (r *Repository) removeUnsealed(ctx context.Context) error {
 	for id, p := range all {
 		if p.sealed == nil && p.begun != nil && r.opt.Now().Sub(p.begun.At) > unsealedLife {
 			old = append(old, id)
+			continue
+		}
+		if err := r.allHeld(ctx, p); err != nil {
+			return err
 		}
 	}
-	if len(old) == 0 {
+	if len(old) > 0 {
+		if err := r.remove(ctx, old); err != nil {
+			return err
+		}
+	}
+	return sweepTemporary(r.opt.Path, time.Now().Add(-temporaryLife))
+}
+
+func (r *Repository) allHeld(ctx context.Context, p *records) error {
+	for _, c := range p.stored() {
+		found, err := r.snapshots(ctx, p.id, c.Target)
+		if err != nil {
+			return err
+		}
+		if found == 0 {
+			return fmt.Errorf("the kopia snapshot of %s in point %s was deleted; remove the point first: %w", c.Target, p.id, service.ErrRefused)
+		}
+	}
+	return nil
+}
+
+// temporaryLife is the age at which a file that kopia was writing when it was
+// killed is no longer anybody's.
+const temporaryLife = 24 * time.Hour
+
+func sweepTemporary(path string, before time.Time) error {
+	return filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.Contains(d.Name(), ".f.tmp.") {
+			return unlessGone(err)
+		}
+		info, err := d.Info()
+		if err != nil || info.ModTime().After(before) {
+			return unlessGone(err)
+		}
+		return unlessGone(os.Remove(file))
+	})
+}
+
+// unlessGone forgives a file that another process of kopia has replaced or
+// removed meanwhile.
+func unlessGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return r.remove(ctx, old)
+	return err
 }
 
 // Forget takes damaged content back from the index, so that the next backup
@@ -183,20 +232,14 @@ type Usage struct {
 func (r *Repository) Usage(ctx context.Context) (Usage, error) {
 	var u Usage
 	err := filepath.WalkDir(r.opt.Path, func(_ string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // kopia replaced it meanwhile
-		}
 		if err != nil {
-			return err
+			return unlessGone(err)
 		}
 		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
 		if err == nil && info.Mode().IsRegular() {
 			u.Bytes += info.Size()
 		}
-		return errors.Join(err, ctx.Err())
+		return errors.Join(unlessGone(err), ctx.Err())
 	})
 	if err != nil {
 		return u, fmt.Errorf("measure repository: %w", err)

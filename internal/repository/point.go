@@ -53,7 +53,11 @@ type Proof struct {
 // Point is one restore point. Only a complete one, which was sealed, counts as a
 // copy.
 type Point struct {
-	Header
+	ID          string
+	System      string
+	Reason      string
+	Taken       time.Time
+	Expires     time.Time // of a point before a restore; zero = never by itself
 	Bytes       int64
 	AddedBytes  int64
 	Targets     []TargetCopy // by name

@@ -151,6 +151,14 @@ func TestADamagedFormatIsToldFromAWrongPassword(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if err := os.Remove(format); err != nil {
+		t.Fatal(err)
+	}
+	var fault *service.Fault
+	_, err = repository.Open(t.Context(), repository.Options{Path: path, Password: password})
+	if !errors.Is(err, service.ErrDamaged) || !errors.As(err, &fault) || fault.ID != "repository.format-damaged" {
+		t.Errorf("lost: %v", err)
+	}
 	saved, err := os.ReadFile(filepath.Join(path, "kopia.repository.copy"))
 	if err != nil {
 		t.Fatal(err)

@@ -233,11 +233,24 @@ func TestMaintenanceKeepsWhatPointsNeed(t *testing.T) {
 		}
 	}
 	expectPoints(t, r, "unfinished", "kept")
+	left, fresh := path+"/p/a.f.tmp.0", path+"/p/a.f.tmp.1" // of a killed process, and of one at work
+	for file, age := range map[string]time.Duration{left: 48 * time.Hour, fresh: time.Minute} {
+		written := time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, written, written)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	now = now.Add(8 * 24 * time.Hour)
 	if err := r.Maintain(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	expectPoints(t, r, "kept")
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file left by a killed process: %v", err)
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Errorf("a file that may be in use: %v", err)
+	}
 	if v, err := r.Verify(t.Context(), "kept", repository.VerifyOptions{}, service.Report{}); err != nil || len(v.Damaged) > 0 || v.Parts != 2 {
 		t.Errorf("after maintenance: %+v (%v)", v, err)
 	}

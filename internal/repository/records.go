@@ -150,7 +150,8 @@ func (p *records) point() (Point, error) {
 	if p.begun == nil {
 		return Point{}, fmt.Errorf("point %s has lost its first record: %w", p.id, service.ErrDamaged)
 	}
-	pt := Point{Header: p.begun.Header, Complete: p.sealed != nil}
+	h := p.begun.Header
+	pt := Point{ID: h.ID, System: h.System, Reason: h.Reason, Taken: h.Taken, Expires: h.Expires, Complete: p.sealed != nil}
 	for _, c := range p.stored() {
 		pt.Bytes += c.Bytes
 		pt.AddedBytes += c.AddedBytes

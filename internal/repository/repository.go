@@ -106,10 +106,8 @@ func Open(ctx context.Context, opt Options) (*Repository, error) {
 	if opt.Parallel <= 0 {
 		opt.Parallel = 2
 	}
-	if _, err := os.Stat(formatFile(opt.Path)); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no repository at %s: %w", opt.Path, service.ErrNotFound)
-	} else if err != nil {
-		return nil, fmt.Errorf("open repository: %w", err)
+	if err := exists(opt.Path); err != nil {
+		return nil, err
 	}
 	dir, err := connectionDir(opt.CacheDir)
 	if err != nil {
@@ -123,6 +121,21 @@ func Open(ctx context.Context, opt Options) (*Repository, error) {
 		return nil, errors.Join(fmt.Errorf("read the records of repository %s: %w", opt.Path, readError(err)), r.Close(ctx))
 	}
 	return r, nil
+}
+
+// exists tells no repository from one that has lost the file with its keys.
+func exists(path string) error {
+	_, err := os.Stat(formatFile(path))
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("open repository: %w", err)
+	}
+	if _, err := os.Stat(formatCopy(path)); err == nil {
+		return formatFault(path)
+	}
+	return fmt.Errorf("no repository at %s: %w", path, service.ErrNotFound)
 }
 
 // Close releases the repository. Point writers must be closed before.

@@ -14,7 +14,7 @@ import (
 
 // point makes a complete point of the given day and hour.
 func point(id string, at time.Time, targets ...string) repository.Point {
-	p := repository.Point{Header: header(id, at), Complete: true}
+	p := repository.Point{ID: id, System: "cot", Reason: repository.ReasonBackup, Taken: at, Complete: true}
 	for _, t := range targets {
 		p.Targets = append(p.Targets, repository.TargetCopy{Target: t})
 	}

@@ -3,6 +3,7 @@ package repository_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -15,8 +16,12 @@ import (
 	"github.com/kopia/kopia/repo"
 	"github.com/kopia/kopia/repo/blob"
 	"github.com/kopia/kopia/repo/blob/filesystem"
+	"github.com/kopia/kopia/repo/manifest"
 	"github.com/kopia/kopia/snapshot"
 	"github.com/kopia/kopia/snapshot/snapshotfs"
+
+	"upkeep/internal/repository"
+	"upkeep/internal/service"
 )
 
 // stock opens a repository as the kopia program does.
@@ -132,4 +137,52 @@ func readTree(t *testing.T, prefix string, dir kopiafs.Directory, files map[stri
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestASnapshotThatStockKopiaDeletedIsMissed(t *testing.T) {
+	ours, path := create(t)
+	backUp(t, ours, "p1", day(1), texts("a", "1"))
+	k := stock(t, path)
+	err := repo.WriteSession(t.Context(), k, repo.WriteSessionOptions{}, func(ctx context.Context, w repo.RepositoryWriter) error {
+		ids, err := snapshot.ListSnapshotManifests(ctx, w, nil, map[string]string{"tag:upkeep-target": "files"})
+		for _, id := range ids {
+			err = errors.Join(err, w.DeleteManifest(ctx, id))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := ours.Verify(t.Context(), "p1", repository.VerifyOptions{}, service.Report{})
+	if err != nil || len(v.Damaged) != 1 || v.Damaged[0].Target != "files" {
+		t.Errorf("verified %+v (%v)", v, err)
+	}
+	if err := ours.Maintain(t.Context(), true); !errors.Is(err, service.ErrRefused) {
+		t.Errorf("maintenance: %v", err)
+	}
+}
+
+func TestARecordThatCannotBeReadStopsRetention(t *testing.T) {
+	ours, path := create(t)
+	backUp(t, ours, "p1", day(1), texts("a", "1"))
+	backUp(t, ours, "p2", day(2), texts("a", "2"))
+	k := stock(t, path)
+	var unknown manifest.ID
+	err := repo.WriteSession(t.Context(), k, repo.WriteSessionOptions{}, func(ctx context.Context, w repo.RepositoryWriter) (err error) {
+		unknown, err = w.PutManifest(ctx, map[string]string{"type": "upkeep", "role": "blessed", "point": "p3"}, "newer")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := ours.Retain(t.Context(), repository.Keep{Last: 1}, false); err == nil {
+		t.Errorf("decided %+v", d)
+	}
+	err = repo.WriteSession(t.Context(), k, repo.WriteSessionOptions{}, func(ctx context.Context, w repo.RepositoryWriter) error {
+		return w.DeleteManifest(ctx, unknown)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectPoints(t, ours, "p2", "p1")
 }

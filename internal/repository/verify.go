@@ -85,11 +85,24 @@ func (v *verification) run(ctx context.Context, p *records) error {
 		}
 	}
 	for _, c := range p.stored() {
+		if err := v.held(ctx, p.id, c.Target); err != nil {
+			return err
+		}
 		if err := v.copy(ctx, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// held looks for kopia's snapshot of a copy: without it maintenance would take
+// the content away.
+func (v *verification) held(ctx context.Context, point, target string) error {
+	found, err := v.repo.snapshots(ctx, point, target)
+	if err == nil && found == 0 {
+		err = fmt.Errorf("its kopia snapshot was deleted; the content goes with the next full maintenance: %w", service.ErrDamaged)
+	}
+	return v.note(Damage{Target: target}, err)
 }
 
 // note takes damage as found and anything else as an error.

@@ -198,6 +198,7 @@ func (w *PointWriter) saveSnapshot(ctx context.Context, k repo.RepositoryWriter,
 		EndTime:   fs.UTCTimestampFromTime(w.repo.opt.Now()),
 		RootEntry: root,
 		Tags:      map[string]string{pointTag: w.header.ID, targetTag: name},
+		Pins:      []string{userName}, // else stock kopia's retention could expire it
 	})
 	return err
 }
