@@ -128,4 +128,3 @@ func TestFormatsAndServers(t *testing.T) {
 		}
 	}
 }
-

@@ -175,22 +175,36 @@ func (in *Instance) ping(ctx context.Context) (err error) {
 	return err
 }
 
-// deathCause reads the end of the log.
+// deathCause reads the log.
 func (s *server) deathCause() error {
 	text, err := os.ReadFile(s.log())
 	if err != nil {
 		return fmt.Errorf("the scratch server ended: %w", err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	last := strings.Join(lines[max(0, len(lines)-3):], "; ")
+	said := string(text)
+	why := lastWord(said)
 	switch {
-	case strings.Contains(last, "handle RDB format version"):
-		return fmt.Errorf("the scratch server is older than the copy: %s: %w", last, service.ErrNoScratch)
-	case strings.Contains(last, "module"):
-		return fmt.Errorf("the scratch server lacks a module: %s: %w", last, service.ErrNoScratch)
+	case strings.Contains(said, "handle RDB format version"):
+		return fmt.Errorf("the scratch server is older than the copy: %s: %w", why, service.ErrNoScratch)
+	case strings.Contains(said, "module data I can't load"):
+		return fmt.Errorf("the scratch server lacks a module: %s: %w", why, service.ErrNoScratch)
+	case !strings.Contains(said, "RDB") && !strings.Contains(said, "loading DB"):
+		return fmt.Errorf("the scratch server ended: %s: %w", why, service.ErrNoScratch)
 	}
-	return &service.Fault{ID: "redis.copy-does-not-load", Args: service.Args{"detail": last},
-		Err: fmt.Errorf("the scratch server ended: %s: %w", last, service.ErrDamaged)}
+	return &service.Fault{ID: "redis.copy-does-not-load", Args: service.Args{"detail": why},
+		Err: fmt.Errorf("the scratch server ended: %s: %w", why, service.ErrDamaged)}
+}
+
+// lastWord is the line of a log that says why the server ended: the one below the
+// title of a broken file, else the last one.
+func lastWord(log string) string {
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	for i, line := range lines[:len(lines)-1] {
+		if strings.Contains(line, "RDB ERROR DETECTED") {
+			return lines[i+1]
+		}
+	}
+	return lines[len(lines)-1]
 }
 
 // newServer takes a directory and makes it ready.
