@@ -143,18 +143,18 @@ func (in *Instance) usage(ctx context.Context, path string) (*disk.UsageStat, er
 		usage *disk.UsageStat
 		err   error
 	}
+	timed, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	got := make(chan answer, 1)
 	go func() {
-		defer in.release(path)
-		usage, err := in.statfs(ctx, path)
+		usage, err := in.statfs(timed, path)
+		in.release(path) // before answering: the next check may follow at once
 		got <- answer{usage, err}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	select {
 	case a := <-got:
 		return a.usage, a.err
-	case <-ctx.Done():
+	case <-timed.Done():
 		return nil, fmt.Errorf("no answer within %s: %w", patience, service.ErrUnreachable)
 	}
 }
