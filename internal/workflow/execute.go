@@ -13,7 +13,7 @@ import (
 // execute begins a workflow or goes on with it, and returns when it has ended or
 // ctx has.
 func (e *executor) execute(ctx context.Context, id string, steps []Step, done func(int, json.RawMessage), begun bool) error {
-	result := make(chan error, 1)
+	result := make(chan error, 1) // room for one: whoever sends it may find nobody waiting any more
 	body := func(durable dbos.DBOSContext, _ []string) (bool, error) {
 		err := perform(ctx, durable, steps, done)
 		result <- err
