@@ -20,4 +20,4 @@ func Load(files []string, kinds *service.Registry, getenv func(string) string) (
 }
 
 // Schema returns the JSON schema of upkeep.yaml for editors.
-func Schema(kinds *service.Registry) ([]byte, error) { return nil, service.ErrUnsupported }
+func Schema(kinds *service.Registry) ([]byte, error) { return config.Schema(kinds) }

@@ -1,0 +1,63 @@
+// Package acceptance runs the built binary as its users do, against real servers:
+// one script per row of the feature table, named after it. A script fails when
+// the feature is taken out.
+package acceptance
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "upkeep-acceptance-")
+	if err == nil {
+		err = build(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// build makes the binary that all scripts run.
+func build(dir string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=0.0.0-acceptance",
+		"-o", filepath.Join(dir, "upkeep"), "upkeep/cmd/upkeep")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build the program: %w", err)
+	}
+	return nil
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 ".",
+		Cmds:                commands(),
+		Setup:               setup,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// setup gives every script a home of its own, English, and no terminal.
+func setup(env *testscript.Env) error {
+	env.Values[labKey{}] = &servers{byName: map[string]*running{}}
+	for name, value := range map[string]string{
+		"HOME": env.WorkDir, "LANG": "C.UTF-8", "LC_ALL": "", "NO_COLOR": "", "TZ": "Asia/Shanghai",
+		"TMPDIR": env.WorkDir, "CI": os.Getenv("CI"),
+	} {
+		env.Setenv(name, value)
+	}
+	return os.Chmod(env.WorkDir, 0o755)
+}

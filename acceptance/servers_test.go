@@ -1,0 +1,169 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"upkeep/lab"
+	"upkeep/lab/seed"
+)
+
+type labKey struct{}
+
+// servers are the real servers of one script.
+type servers struct{ byName map[string]*running }
+
+type running struct {
+	*lab.Server
+	redis bool
+}
+
+func lookup(ts *testscript.TestScript, name string) *running {
+	s, ok := ts.Value(labKey{}).(*servers).byName[name]
+	if !ok {
+		ts.Fatalf("no server %q was started", name)
+	}
+	return s
+}
+
+// scriptTB lets the lab stop what a script started when the script ends.
+type scriptTB struct{ ts *testscript.TestScript }
+
+func (t scriptTB) Helper()                           {}
+func (t scriptTB) Cleanup(f func())                  { t.ts.Defer(f) }
+func (t scriptTB) Context() context.Context          { return context.Background() }
+func (t scriptTB) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
+func (t scriptTB) Skipf(format string, args ...any)  { t.ts.Fatalf("missing: "+format, args...) }
+
+// start postgres|redis NAME [KEY=VALUE…]: starts a server and sets NAME_HOST,
+// NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID; the password also lies in
+// NAME.password. The keys password and major are the lab's, others are settings.
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: start postgres|redis NAME [KEY=VALUE…]")
+	}
+	s := launch(ts, args[0], options(ts, args[2:]))
+	ts.Value(labKey{}).(*servers).byName[args[1]] = s
+	describe(ts, args[1], s)
+}
+
+func options(ts *testscript.TestScript, pairs []string) lab.Options {
+	o := lab.Options{Settings: map[string]string{}}
+	for _, pair := range pairs {
+		key, value, _ := strings.Cut(pair, "=")
+		switch key {
+		case "password":
+			o.Password = value
+		case "major":
+			_, err := fmt.Sscan(value, &o.Major)
+			ts.Check(err)
+		default:
+			o.Settings[key] = value
+		}
+	}
+	return o
+}
+
+func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
+	switch kind {
+	case "postgres":
+		return &running{Server: lab.Postgres(scriptTB{ts}, o)}
+	case "redis":
+		return &running{Server: lab.Redis(scriptTB{ts}, o), redis: true}
+	}
+	ts.Fatalf("there is no server %q", kind)
+	return nil
+}
+
+func describe(ts *testscript.TestScript, name string, s *running) {
+	for key, value := range map[string]string{"HOST": s.Host, "PORT": fmt.Sprint(s.Port), "USER": s.User,
+		"PASSWORD": s.Password, "PID": fmt.Sprint(s.PID())} {
+		ts.Setenv(name+"_"+key, value)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(name+".password"), []byte(s.Password+"\n"), 0o600))
+}
+
+// server kill|stop|start|pause|resume NAME.
+func control(ts *testscript.TestScript, _ bool, args []string) {
+	s := lookup(ts, args[1])
+	switch args[0] {
+	case "kill":
+		ts.Check(s.Kill())
+	case "stop":
+		ts.Check(s.Stop())
+	case "start":
+		ts.Check(s.Start(context.Background()))
+	case "pause":
+		ts.Check(s.Pause())
+	case "resume":
+		ts.Check(s.Resume())
+	default:
+		ts.Fatalf("a server cannot %s", args[0])
+	}
+}
+
+// sql NAME DATABASE STATEMENT: runs SQL and prints one row per line, columns
+// divided by |.
+func sql(ts *testscript.TestScript, neg bool, args []string) {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, lookup(ts, args[0]).DSN(args[1]))
+	ts.Check(err)
+	defer conn.Close(ctx)
+	results, err := conn.PgConn().Exec(ctx, args[2]).ReadAll()
+	if (err != nil) != neg {
+		ts.Fatalf("%s: %v", args[2], err)
+	}
+	for _, result := range results {
+		for _, row := range result.Rows {
+			fmt.Fprintln(ts.Stdout(), string(joined(row)))
+		}
+	}
+}
+
+func joined(row [][]byte) []byte {
+	var line []byte
+	for i, column := range row {
+		if i > 0 {
+			line = append(line, '|')
+		}
+		line = append(line, column...)
+	}
+	return line
+}
+
+// redis NAME COMMAND ARG…: runs one command and prints its answer.
+func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
+	s := lookup(ts, args[0])
+	client := goredis.NewClient(&goredis.Options{Addr: s.Addr(), Password: s.Password})
+	defer client.Close()
+	words := make([]any, len(args)-1)
+	for i, w := range args[1:] {
+		words[i] = w
+	}
+	answer, err := client.Do(context.Background(), words...).Result()
+	if (err != nil) != neg {
+		ts.Fatalf("%v: %v", args[1:], err)
+	}
+	fmt.Fprintln(ts.Stdout(), answer)
+}
+
+// seed POSTGRES REDIS DIR [ROWS]: fills new servers and a directory with
+// believable data of the first example system.
+func seedData(ts *testscript.TestScript, _ bool, args []string) {
+	want := seed.Seed{Rows: 3000, Files: 40, Keys: 300, Random: 1}
+	if len(args) > 3 {
+		_, err := fmt.Sscan(args[3], &want.Rows)
+		ts.Check(err)
+	}
+	cache := lookup(ts, args[1])
+	filled, err := seed.Fill(context.Background(), seed.Places{Postgres: lookup(ts, args[0]).DSN("postgres"),
+		Redis: cache.DSN("0"), Dir: ts.MkAbs(args[2])}, want)
+	ts.Check(err)
+	ts.Logf("seeded: %v", filled)
+}
