@@ -97,7 +97,7 @@ func (r *rooms) of(name string) (*disk, error) {
 		if err == nil {
 			break
 		}
-		if path == "" || err != unix.ENOENT && err != unix.ENOTDIR {
+		if path == "" || err != unix.ENOENT && err != unix.ENOTDIR && err != unix.ENAMETOOLONG {
 			return nil, fmt.Errorf("look at the disk: %w", err)
 		}
 		path = path[:max(0, strings.LastIndexByte(path, '/'))]

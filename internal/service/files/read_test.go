@@ -232,11 +232,11 @@ func TestASparseFileCostsLittle(t *testing.T) {
 	write(t, path, "", 0o600)
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	must(t, err)
-	for _, at := range []int64{0, 512 << 20, 1<<30 - 5} {
+	for _, at := range []int64{0, 128 << 20, 1<<28 - 5} {
 		_, err := f.WriteAt([]byte("data!"), at)
 		must(t, err)
 	}
-	must(t, f.Truncate(1<<30+7))
+	must(t, f.Truncate(1<<28+7))
 	must(t, f.Close())
 	in := target(t, env, nil, "data")
 	c := backup(t, in)
