@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -32,8 +34,9 @@ type snapshot struct {
 	views    []*view
 	readers  chan struct{} // how many COPY run at a time
 
-	mu   sync.Mutex
-	read map[string]rowDigest // by the name of the part
+	mu    sync.Mutex
+	read  map[string]rowDigest // of parts with rows, by name
+	whole map[string]string    // SHA-256 of parts that programs wrote, by name
 }
 
 // readersAtOnce is how many tables are read at a time: enough to keep the network
@@ -43,7 +46,7 @@ const readersAtOnce = 2
 // Snapshot opens the views. The transactions stay open until Close: they hold
 // ACCESS SHARE locks and keep VACUUM from removing what they see.
 func (in *Instance) Snapshot(ctx context.Context, _ service.Copy, _ service.Report) (service.Snapshot, error) {
-	s := &snapshot{in: in, readers: make(chan struct{}, readersAtOnce), read: map[string]rowDigest{}}
+	s := &snapshot{in: in, readers: make(chan struct{}, readersAtOnce), read: map[string]rowDigest{}, whole: map[string]string{}}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -120,9 +123,9 @@ func (s *snapshot) lacking(absent []string) (found []service.Finding) {
 // Parts lists the globals, and of every database the schema, the large objects if
 // there are any, and each table that has rows of its own.
 func (s *snapshot) Parts(context.Context) iter.Seq2[service.Part, error] {
-	parts := []service.Part{part(globalsName, s.dumpGlobals)}
+	parts := []service.Part{part(globalsName, s.digested(globalsName, s.dumpGlobals))}
 	for _, v := range s.views {
-		parts = append(parts, part(schemaName(v.Name), s.dumpSchema(v)))
+		parts = append(parts, part(schemaName(v.Name), s.digested(schemaName(v.Name), s.dumpSchema(v))))
 		if v.largeObjects > 0 {
 			parts = append(parts, part(largeObjectsName(v.Name), s.dumpLargeObjects(v)))
 		}
@@ -148,6 +151,21 @@ func part(name string, produce producer) service.Part {
 	return service.Part{Name: name, Size: -1, Open: func(ctx context.Context) (io.ReadCloser, error) {
 		return newStream(ctx, produce), nil
 	}}
+}
+
+// digested records the digest of what a program writes: it holds no rows that
+// could be counted, and a comment that changed would restore without an error.
+func (s *snapshot) digested(name string, produce producer) producer {
+	return func(ctx context.Context, w io.Writer) error {
+		sum := sha256.New()
+		if err := produce(ctx, io.MultiWriter(sum, w)); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.whole[name] = hex.EncodeToString(sum.Sum(nil))
+		return nil
+	}
 }
 
 // done records what a part turned out to hold.

@@ -38,6 +38,7 @@ func (in *Instance) settings(ctx context.Context) (*pgx.ConnConfig, error) {
 	// Named statements would not survive a pooler between us and the server.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.RuntimeParams["application_name"] = "upkeep"
+	cfg.RuntimeParams["client_encoding"] = "UTF8" // else it would be that of the database
 	return cfg, nil
 }
 

@@ -15,14 +15,14 @@ import (
 // loadersAtOnce is how many tables are loaded at a time.
 const loadersAtOnce = 2
 
-// loadTables loads all tables of a database of the copy into one that has its
-// definitions, under its present name.
-func (r *restoring) loadTables(ctx context.Context, present, database, encoding string) error {
+// loadTables loads tables of the copy into a database that has their definitions,
+// under its present name.
+func (r *restoring) loadTables(ctx context.Context, present, encoding string, entries []service.Entry) error {
 	work := make(chan service.Entry)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(work)
-		for _, e := range entriesOf(r.manifest, isTable, database) {
+		for _, e := range entries {
 			if e.Attrs[attrRows] != "" {
 				continue
 			}

@@ -39,6 +39,7 @@ func (s *snapshot) Manifest(context.Context) (service.Manifest, error) {
 			"major": strconv.Itoa(s.server.Major), "pg_dump": strconv.Itoa(s.dumper), "bootstrap": s.server.Bootstrap, "libraries": s.server.Libraries,
 		},
 	}
+	s.digests(m.Attrs)
 	for _, r := range s.roles {
 		m.Entries = append(m.Entries, r.entry())
 	}
@@ -52,6 +53,19 @@ func (s *snapshot) Manifest(context.Context) (service.Manifest, error) {
 	slices.SortFunc(m.Entries, func(a, b service.Entry) int { return strings.Compare(a.Name, b.Name) })
 	return m, nil
 }
+
+// digests go into attributes, not entries: pg_dump writes the time into what it
+// writes, so that two copies of one thing differ.
+func (s *snapshot) digests(attrs map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, sum := range s.whole {
+		attrs[attrDigest+name] = sum
+	}
+}
+
+// attrDigest and the name of a part are the attribute with its SHA-256.
+const attrDigest = "sha256 "
 
 func (s *snapshot) describe(v *view, m *service.Manifest) error {
 	m.Entries = append(m.Entries, v.entry())

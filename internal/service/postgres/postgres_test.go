@@ -234,7 +234,7 @@ func seedEverything(t *testing.T, s *lab.Server) {
 			`INSERT INTO `+table+` (`+quoted("表 名")+`) SELECT 'row ' || g FROM generate_series(1, 50) g`)
 	}
 	sql(t, s.DSN("bytes"), `CREATE TABLE raw (b text)`, `INSERT INTO raw VALUES (E'\xff\xfe latin \xe9'), (E'tab\t back\\slash')`)
-	sql(t, s.DSN("gbk"), `CREATE TABLE "汉字" ("列" text)`, `INSERT INTO "汉字" VALUES ('中文')`)
+	sql(t, s.DSN("gbk")+"?client_encoding=UTF8", `CREATE TABLE "汉字" ("列" text)`, `INSERT INTO "汉字" VALUES ('中文')`)
 }
 
 func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +48,7 @@ func (in *Instance) Restore(ctx context.Context, c service.Copy, sel service.Sel
 		return err
 	}
 	if !sel.All() {
-		return run.selected(ctx, sel.Only)
+		return run.selected(ctx, conn, sel.Only)
 	}
 	return run.everything(ctx, conn)
 }
@@ -118,18 +120,29 @@ func (r *restoring) openPart(ctx context.Context, name string) (io.ReadCloser, e
 // spool puts a part into a file: pg_restore works side by side, and more than
 // once, only on what it can seek in.
 func (r *restoring) spool(ctx context.Context, name, dir string) (path string, err error) {
-	content, err := r.openPart(ctx, name)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, content.Close()) }()
 	path = filepath.Join(dir, "schema.dump")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", err
 	}
-	_, err = io.Copy(file, content)
-	return path, errors.Join(err, file.Close())
+	return path, errors.Join(r.whole(ctx, name, file), file.Close())
+}
+
+// whole writes a part to w and makes sure that it is the one of the manifest.
+func (r *restoring) whole(ctx context.Context, name string, w io.Writer) (err error) {
+	content, err := r.openPart(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, content.Close()) }()
+	sum := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(sum, w), content); err != nil {
+		return err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != r.manifest.Attrs[attrDigest+name] {
+		return fmt.Errorf("part %q is not what the manifest promises: %w", name, service.ErrDamaged)
+	}
+	return nil
 }
 
 // pgRestore runs pg_restore, which connects only where args say -d.

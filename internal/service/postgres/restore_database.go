@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -38,7 +38,7 @@ func (r *restoring) database(ctx context.Context, e service.Entry) (err error) {
 	if err := r.build(ctx, admin, e, swap.fresh, schema); err != nil {
 		return errors.Join(err, swap.discard(ctx))
 	}
-	return swap.finish(ctx, func() error { return r.properties(ctx, admin, e, dir, schema) })
+	return swap.finish(ctx, func() error { return r.properties(ctx, admin, e, schema) })
 }
 
 // restorePurpose names the directories that restores work in.
@@ -54,7 +54,7 @@ func (r *restoring) build(ctx context.Context, admin *pgx.Conn, e service.Entry,
 		return fmt.Errorf("restore definitions: %w", err)
 	}
 	name := e.Attrs[attrDatabase]
-	if err := r.loadTables(ctx, fresh, name, e.Attrs["encoding"]); err != nil {
+	if err := r.loadTables(ctx, fresh, e.Attrs["encoding"], entriesOf(r.manifest, isTable, name)); err != nil {
 		return err
 	}
 	if err := r.setSequences(ctx, fresh, entriesOf(r.manifest, isSequence, name)); err != nil {
@@ -118,7 +118,7 @@ var databaseLine = regexp.MustCompile(`^\d+; \d+ \d+ (DATABASE|DATABASE PROPERTI
 // properties applies owner, rights, settings and comment of the database. The
 // archive has them as statements under the database's own name, so that they can
 // be run only once it has that name.
-func (r *restoring) properties(ctx context.Context, admin *pgx.Conn, e service.Entry, dir, schema string) error {
+func (r *restoring) properties(ctx context.Context, admin *pgx.Conn, e service.Entry, schema string) error {
 	name := e.Attrs[attrDatabase]
 	if err := execute(ctx, admin, "ALTER DATABASE "+quote(name)+" OWNER TO "+quote(e.Attrs["owner"])); err != nil {
 		return fmt.Errorf("set the owner: %w", err)
@@ -131,11 +131,7 @@ func (r *restoring) properties(ctx context.Context, admin *pgx.Conn, e service.E
 		return err
 	}
 	var script bytes.Buffer
-	chosen := filepath.Join(dir, "database.list")
-	if err := os.WriteFile(chosen, []byte(toc), 0o600); err != nil {
-		return err
-	}
-	if err := r.pgRestore(ctx, nil, &script, "--create", "--use-list="+chosen, "--file=-", schema); err != nil {
+	if err := r.useListTo(ctx, schema, toc, &script, "--create", "--file=-"); err != nil {
 		return fmt.Errorf("read the properties: %w", err)
 	}
 	for _, statement := range statements(script.String()) {
@@ -152,7 +148,7 @@ func (r *restoring) properties(ctx context.Context, admin *pgx.Conn, e service.E
 // contents returns the chosen lines of an archive's table of contents.
 func (r *restoring) contents(ctx context.Context, archive string, choose func(line string) bool) (string, error) {
 	var all bytes.Buffer
-	if err := r.pgRestore(ctx, nil, &all, "--list", archive); err != nil {
+	if err := r.pgRestore(ctx, nil, &all, "--create", "--list", archive); err != nil {
 		return "", fmt.Errorf("list the contents of the schema: %w", err)
 	}
 	var chosen strings.Builder
@@ -162,4 +158,17 @@ func (r *restoring) contents(ctx context.Context, archive string, choose func(li
 		}
 	}
 	return chosen.String(), nil
+}
+
+// useList runs pg_restore on the chosen lines of an archive.
+func (r *restoring) useList(ctx context.Context, archive, toc string, args ...string) error {
+	return r.useListTo(ctx, archive, toc, nil, args...)
+}
+
+func (r *restoring) useListTo(ctx context.Context, archive, toc string, stdout io.Writer, args ...string) error {
+	chosen := archive + ".list"
+	if err := os.WriteFile(chosen, []byte(toc), 0o600); err != nil {
+		return err
+	}
+	return r.pgRestore(ctx, nil, stdout, append(args, "--use-list="+chosen, archive)...)
 }

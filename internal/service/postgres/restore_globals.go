@@ -2,9 +2,7 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,8 +14,8 @@ import (
 //
 // Statements hold passwords' digests, so they are in no error.
 func (r *restoring) globals(ctx context.Context, conn *pgx.Conn) error {
-	script, err := r.globalsScript(ctx)
-	if err != nil {
+	var script strings.Builder
+	if err := r.whole(ctx, globalsName, &script); err != nil {
 		return err
 	}
 	present, err := roles(ctx, conn)
@@ -30,7 +28,7 @@ func (r *restoring) globals(ctx context.Context, conn *pgx.Conn) error {
 	}
 	var spaces []string
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, statement := range statements(script) {
+		for _, statement := range statements(script.String()) {
 			if strings.Contains(statement, "TABLESPACE ") && !strings.Contains(statement, " ROLE ") {
 				spaces = append(spaces, statement)
 				continue
@@ -45,16 +43,6 @@ func (r *restoring) globals(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	return r.tablespaces(ctx, conn, spaces)
-}
-
-func (r *restoring) globalsScript(ctx context.Context) (script string, err error) {
-	content, err := r.openPart(ctx, globalsName)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, content.Close()) }()
-	text, err := io.ReadAll(content)
-	return string(text), err
 }
 
 // aboutRoles begin the statements about one role.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -52,23 +50,9 @@ func selectTables(m service.Manifest, pattern string) ([]service.Entry, error) {
 }
 
 // selected replaces the rows of some tables in one transaction. Tables that are
-// gone are made again first.
-func (r *restoring) selected(ctx context.Context, pattern string) (err error) {
+// gone are made again first, and where the whole database is gone, that.
+func (r *restoring) selected(ctx context.Context, server *pgx.Conn, pattern string) (err error) {
 	chosen, err := selectTables(r.manifest, pattern)
-	if err != nil {
-		return err
-	}
-	name := chosen[0].Attrs[attrDatabase]
-	encoding := ""
-	for _, e := range entriesOf(r.manifest, isDatabase, name) {
-		encoding = e.Attrs["encoding"]
-	}
-	conn, err := r.in.steady(ctx, name, encoding)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = goodbye(ctx, conn) }()
-	gone, err := missingOf(ctx, conn, chosen)
 	if err != nil {
 		return err
 	}
@@ -77,16 +61,76 @@ func (r *restoring) selected(ctx context.Context, pattern string) (err error) {
 		return fmt.Errorf("make a directory to work in: %w", err)
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	if err := r.recreate(ctx, name, dir, gone, "--section=pre-data"); err != nil {
-		return fmt.Errorf("make tables again: %w", err)
+	archive, err := r.spool(ctx, schemaName(chosen[0].Attrs[attrDatabase]), dir)
+	if err != nil {
+		return fmt.Errorf("read the schema of the copy: %w", err)
 	}
-	if err := r.replaceRows(ctx, conn, chosen, encoding); err != nil {
+	e := entriesOf(r.manifest, isDatabase, chosen[0].Attrs[attrDatabase])[0]
+	conn, err := r.in.steady(ctx, e.Attrs[attrDatabase], e.Attrs["encoding"])
+	if errors.Is(err, errNoDatabase) {
+		return r.buildSelected(ctx, server, e, chosen, archive)
+	}
+	if err != nil {
 		return err
 	}
-	if err := r.recreate(ctx, name, dir, gone, "--section=post-data"); err != nil {
+	defer func() { _ = goodbye(ctx, conn) }()
+	return r.replaceSelected(ctx, conn, e, chosen, archive)
+}
+
+func (r *restoring) replaceSelected(ctx context.Context, conn *pgx.Conn, e service.Entry, chosen []service.Entry, archive string) error {
+	name := e.Attrs[attrDatabase]
+	gone, err := missingOf(ctx, conn, chosen)
+	if err != nil {
+		return err
+	}
+	if err := r.recreate(ctx, name, archive, gone, "--section=pre-data"); err != nil {
+		return fmt.Errorf("make tables again: %w", err)
+	}
+	if err := r.replaceRows(ctx, conn, chosen, e.Attrs["encoding"]); err != nil {
+		return err
+	}
+	if err := r.recreate(ctx, name, archive, gone, "--section=post-data"); err != nil {
 		return fmt.Errorf("restore indexes and constraints: %w", err)
 	}
 	return r.setSequences(ctx, name, r.ownedBy(chosen))
+}
+
+// buildSelected makes the database with all its definitions, but rows of the
+// selected tables only. References to tables without rows would not hold, so there
+// are none.
+func (r *restoring) buildSelected(ctx context.Context, server *pgx.Conn, e service.Entry, chosen []service.Entry, archive string) error {
+	if err := r.globals(ctx, server); err != nil {
+		return fmt.Errorf("restore roles: %w", err)
+	}
+	swap := newSwap(server, e.Attrs[attrDatabase])
+	if err := swap.clear(ctx); err != nil {
+		return fmt.Errorf("remove what an interrupted restore left: %w", err)
+	}
+	if err := r.fillSelected(ctx, server, e, swap.fresh, chosen, archive); err != nil {
+		return errors.Join(err, swap.discard(ctx))
+	}
+	return swap.finish(ctx, func() error { return r.properties(ctx, server, e, archive) })
+}
+
+func (r *restoring) fillSelected(ctx context.Context, server *pgx.Conn, e service.Entry, fresh string, chosen []service.Entry, archive string) error {
+	if err := r.createDatabase(ctx, server, e, fresh); err != nil {
+		return err
+	}
+	into := []string{"--exit-on-error", "--no-password", "-d", conninfo(fresh)}
+	if err := r.pgRestore(ctx, nil, nil, append(into, "--section=pre-data", archive)...); err != nil {
+		return fmt.Errorf("restore definitions: %w", err)
+	}
+	if err := r.loadTables(ctx, fresh, e.Attrs["encoding"], chosen); err != nil {
+		return err
+	}
+	toc, err := r.contents(ctx, archive, func(line string) bool { return !strings.HasPrefix(contentOf(line), "FK CONSTRAINT ") })
+	if err != nil {
+		return err
+	}
+	if err := r.useList(ctx, archive, toc, append(into, "--section=post-data")...); err != nil {
+		return fmt.Errorf("restore indexes and constraints: %w", err)
+	}
+	return r.setSequences(ctx, fresh, r.ownedBy(chosen))
 }
 
 func missingOf(ctx context.Context, conn *pgx.Conn, chosen []service.Entry) (gone []service.Entry, err error) {
@@ -103,7 +147,7 @@ func missingOf(ctx context.Context, conn *pgx.Conn, chosen []service.Entry) (gon
 }
 
 // recreate restores what the archive's table of contents has of some tables.
-func (r *restoring) recreate(ctx context.Context, database, dir string, gone []service.Entry, section string) error {
+func (r *restoring) recreate(ctx context.Context, database, archive string, gone []service.Entry, section string) error {
 	if len(gone) == 0 {
 		return nil
 	}
@@ -113,21 +157,11 @@ func (r *restoring) recreate(ctx context.Context, database, dir string, gone []s
 			return err
 		}
 	}
-	archive := filepath.Join(dir, "schema.dump")
-	if _, err := os.Stat(archive); errors.Is(err, os.ErrNotExist) {
-		if archive, err = r.spool(ctx, schemaName(database), dir); err != nil {
-			return fmt.Errorf("read the schema of the copy: %w", err)
-		}
-	}
 	toc, err := r.contents(ctx, archive, func(line string) bool { return lines[contentOf(line)] })
 	if err != nil {
 		return err
 	}
-	chosen := filepath.Join(dir, "tables.list")
-	if err := os.WriteFile(chosen, []byte(toc), 0o600); err != nil {
-		return err
-	}
-	return r.pgRestore(ctx, nil, nil, "--exit-on-error", "--no-password", "-d", conninfo(database), "--use-list="+chosen, section, archive)
+	return r.useList(ctx, archive, toc, "--exit-on-error", "--no-password", "-d", conninfo(database), section)
 }
 
 // contentOf is a line of a table of contents without its numbers: "TABLE public

@@ -29,6 +29,9 @@ type verifying struct {
 // extension amcheck for that.
 func (in *Instance) Verify(ctx context.Context, c service.Copy, r service.Report) (service.Verdict, error) {
 	v := &verifying{in: in, manifest: c.Manifest(), counts: map[string]int64{}}
+	for name := range v.manifest.Counts {
+		v.counts[name] = 0
+	}
 	err := v.all(ctx, r)
 	for _, name := range slices.Sorted(maps.Keys(v.counts)) {
 		v.verdict.Set(name, v.counts[name])
