@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,6 +180,29 @@ func holdsIndexOfDB(t *testing.T, r *repository.Repository, file string, whole [
 	}()
 	_, err := r.Copy(t.Context(), "p2", "db")
 	return err != nil
+}
+
+func TestADamagedDeclarationKeepsNobodyFromTheCopies(t *testing.T) {
+	r, path := create(t)
+	before := blobs(t, path, "q")
+	w := begin(t, r, header("p1", day(1)))
+	store(t, w, "files", texts("a", "1"))
+	stored := blobs(t, path, "q")
+	seal(t, w)
+	sealing := blobs(t, path, "q")
+	for _, file := range sealing {
+		if !slices.Contains(append(before, stored...), file) {
+			spoil(t, file, func(b []byte) []byte { return b[:16] })
+		}
+	}
+	p, err := r.Point(t.Context(), "p1")
+	if err != nil || len(p.Declaration.Damaged) != 1 || len(p.Targets) != 1 {
+		t.Errorf("point %+v (%v)", p, err)
+	}
+	v, err := r.Verify(t.Context(), "p1", repository.VerifyOptions{}, service.Report{})
+	if err != nil || len(v.Damaged) != 1 || v.Damaged[0].Part != "upkeep.yaml" {
+		t.Errorf("verified %+v (%v)", v.Damaged, err)
+	}
 }
 
 func TestADamagedIndexIsFoundOnTheDisk(t *testing.T) {

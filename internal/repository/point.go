@@ -41,7 +41,10 @@ type TargetCopy struct {
 
 // Declaration is what the system was declared as: upkeep.yaml and the files it
 // names, by name. It must hold no secret.
-type Declaration struct{ Files map[string][]byte }
+type Declaration struct {
+	Files   map[string][]byte
+	Damaged []string // names of files that can no longer be read; the copies may be whole all the same
+}
 
 // Proof is what a drill measured.
 type Proof struct {

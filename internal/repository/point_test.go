@@ -118,6 +118,15 @@ func TestOpeningAndCreating(t *testing.T) {
 	if _, err := repository.Create(t.Context(), options(foreign, password)); !errors.Is(err, service.ErrRefused) || errors.Is(err, repository.ErrExists) {
 		t.Errorf("creating among other files: %v", err)
 	}
+	fresh := t.TempDir()
+	if err := os.Mkdir(filepath.Join(fresh, "lost+found"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := repository.Create(t.Context(), options(fresh, password)); err != nil {
+		t.Errorf("creating on a new file system: %v", err)
+	} else {
+		closeRepository(t, r)
+	}
 	for name, c := range map[string]struct {
 		path, password string
 		want           error

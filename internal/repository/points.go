@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -59,20 +60,32 @@ func (r *Repository) Point(ctx context.Context, id string) (Point, error) {
 	return point, err
 }
 
+// declaration reads what it can: damage here must not keep anybody from the
+// copies.
 func (r *Repository) declaration(ctx context.Context, files map[string]string) (Declaration, error) {
 	d := Declaration{Files: map[string][]byte{}}
-	for name, id := range files {
-		content, err := openObject(ctx, r.reader, id)
-		if err != nil {
-			return d, fmt.Errorf("open %s of the declaration: %w", name, err)
-		}
-		d.Files[name], err = io.ReadAll(content)
-		content.Close() // of a reader in memory: never fails
-		if err != nil {
-			return d, fmt.Errorf("read %s of the declaration: %w", name, readError(err))
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		content, err := r.readFile(ctx, files[name])
+		switch {
+		case err == nil:
+			d.Files[name] = content
+		case errors.Is(err, service.ErrDamaged):
+			d.Damaged = append(d.Damaged, name)
+		default:
+			return d, fmt.Errorf("read %s of the declaration: %w", name, err)
 		}
 	}
 	return d, nil
+}
+
+func (r *Repository) readFile(ctx context.Context, id string) ([]byte, error) {
+	o, err := openObject(ctx, r.reader, id)
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	content, err := io.ReadAll(o)
+	return content, readError(err)
 }
 
 // find resolves what a person typed.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -90,8 +91,13 @@ func claim(path string) error {
 	if _, err := os.Stat(formatFile(path)); err == nil {
 		return fmt.Errorf("%s: %w", path, ErrExists)
 	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%s holds %q and is no repository: %w", path, entries[0].Name(), service.ErrRefused)
+	// A new file system brings lost+found; the others are left by a Create that was
+	// interrupted before there were keys.
+	harmless := []string{"lost+found", ".shards", "kopia.blobcfg.f"}
+	for _, e := range entries {
+		if !slices.Contains(harmless, e.Name()) {
+			return fmt.Errorf("%s holds %q and is no repository: %w", path, e.Name(), service.ErrRefused)
+		}
 	}
 	return os.Chmod(path, 0o700)
 }
