@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"upkeep/internal/catalogue"
+	"upkeep/internal/command"
 	"upkeep/internal/config"
 	"upkeep/internal/engine"
 	"upkeep/internal/inventory"
@@ -172,7 +173,8 @@ func (a *App) repositoryOptions(ctx context.Context) (repository.Options, error)
 		opt.Password = password
 		return opt, err
 	}
-	resolver := secret.Resolver{Base: a.Config.Base, Getenv: a.opt.Getenv}
+	tools := &command.Runner{Paths: a.Config.Tools}
+	resolver := secret.Resolver{Base: a.Config.Base, Getenv: a.opt.Getenv, Run: tools.Output}
 	password, err := resolver.Resolve(ctx, a.Config.Repository.Password)
 	if err != nil {
 		return opt, fmt.Errorf("read the repository's password: %w", err)

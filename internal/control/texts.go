@@ -10,6 +10,7 @@ import (
 	"upkeep/internal/capability/restore"
 	"upkeep/internal/capability/verify"
 	"upkeep/internal/catalogue"
+	"upkeep/internal/config"
 	"upkeep/internal/inventory"
 	"upkeep/internal/repository"
 	"upkeep/internal/service"
@@ -26,6 +27,7 @@ var selfText []byte
 func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Catalogue, error) {
 	sources := append(surface, catalogue.Source{Prefix: "error", Text: service.ErrorText()},
 		catalogue.Source{Prefix: "control", Text: text},
+		catalogue.Source{Prefix: "config", Text: config.Text()},
 		catalogue.Source{Prefix: "upkeep", Text: selfText},
 		catalogue.Source{Prefix: "assertion", Text: inventory.Words()},
 		catalogue.Source{Prefix: "check", Text: check.Words()},

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"upkeep/internal/config"
@@ -34,9 +33,7 @@ func broken(a config.Assertion, got any) service.Finding {
 		Args: service.Args{"name": a.Name, "got": got, "expect": a.Expect.String(), "fix": a.Fix}}
 }
 
-var errNoRow = errors.New("the query gave no row")
-
-// firstValue returns the first column of the first row.
+// firstValue returns the first column of the first row, or nil when there is none.
 func firstValue(ctx context.Context, in service.Instance, query string) (any, error) {
 	queryer, err := service.As[service.Queryer](in)
 	if err != nil {
@@ -50,5 +47,5 @@ func firstValue(ctx context.Context, in service.Instance, query string) (any, er
 			return row[0], nil
 		}
 	}
-	return nil, errNoRow
+	return nil, nil
 }

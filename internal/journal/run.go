@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	"upkeep/internal/service"
@@ -90,4 +91,20 @@ type Plan struct {
 	Approved time.Time       `json:"approved,omitzero"`
 	By       string          `json:"approved_by,omitempty"`
 	Applied  string          `json:"applied,omitempty"` // the run that applied it
+}
+
+// Words returns the arguments that a finding's words are made of: its own, the
+// target and the subject.
+func (f Finding) Words(target string) map[string]any {
+	args := map[string]any{"target": target, "subject": f.Subject}
+	maps.Copy(args, f.Args)
+	return args
+}
+
+// Words returns the arguments that a problem's words are made of: its own, the
+// detail, the target and the run.
+func (p Problem) Words(target, run string) map[string]any {
+	args := map[string]any{"detail": p.Detail, "target": target, "run": run}
+	maps.Copy(args, p.Args)
+	return args
 }

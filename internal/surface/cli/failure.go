@@ -54,10 +54,10 @@ func (c *cli) problemViews(problems diag.List) []problemView {
 func (c *cli) failRun(root *cobra.Command, err error) int {
 	problem := engine.Problem(err)
 	if c.json {
-		c.printJSON(runView{Verdict: "unknown", Exit: problem.Code, Error: c.problemView(problem)})
+		c.printJSON(runView{Verdict: "unknown", Exit: problem.Code, Error: c.problemView(problem, "", "")})
 		return problem.Code
 	}
-	view := c.problemView(problem)
+	view := c.problemView(problem, "", "")
 	fmt.Fprintf(c.Err, "upkeep: %s\n  %s\n", view.Title, problem.Detail)
 	for _, line := range []string{view.Consequence, view.Fix} {
 		if line != "" {
@@ -67,14 +67,10 @@ func (c *cli) failRun(root *cobra.Command, err error) int {
 	return problem.Code
 }
 
-func (c *cli) problemView(p *journal.Problem) *errorView {
+func (c *cli) problemView(p *journal.Problem, target, run string) *errorView {
 	if p == nil {
 		return nil
 	}
-	args := map[string]any{"detail": p.Detail}
-	for k, v := range p.Args {
-		args[k] = v
-	}
-	title, consequence, fix := c.words.Error(p.ID, args)
+	title, consequence, fix := c.words.Error(p.ID, p.Words(target, run))
 	return &errorView{ID: p.ID, Title: title, Consequence: consequence, Fix: fix, Detail: p.Detail}
 }

@@ -122,7 +122,7 @@ func (c *cli) showChanges(changes []control.Change) error {
 	for _, ch := range changes {
 		what := ch.Fact
 		if ch.Finding != nil {
-			what, _ = c.words.Finding(ch.Finding.ID, ch.Finding.Args)
+			what, _ = c.words.Finding(ch.Finding.ID, ch.Finding.Words(ch.Target))
 		}
 		fmt.Fprintln(c.Out, c.say("cli.change-"+ch.What, "target", ch.Target, "what", what, "before", ch.Before, "after", ch.After))
 	}

@@ -129,12 +129,12 @@ func maybe(t time.Time) *string {
 
 func (c *cli) runView(run journal.Run) runView {
 	v := runView{Run: run.ID, System: run.System, Verb: run.Verb, Verdict: run.Verdict, Exit: run.Exit,
-		Started: stamp(run.Started), Targets: []targetView{}, Output: run.Output, Error: c.problemView(run.Error)}
+		Started: stamp(run.Started), Targets: []targetView{}, Output: run.Output, Error: c.problemView(run.Error, "", run.ID)}
 	if !run.Finished.IsZero() {
 		v.Took = run.Finished.Sub(run.Started).Seconds()
 	}
 	for _, t := range run.Targets {
-		v.Targets = append(v.Targets, c.targetView(t))
+		v.Targets = append(v.Targets, c.targetView(t, run.ID))
 	}
 	for _, s := range run.Steps {
 		if run.Verb == "run" || run.Plan != "" {
@@ -147,11 +147,11 @@ func (c *cli) runView(run journal.Run) runView {
 	return v
 }
 
-func (c *cli) targetView(t journal.Target) targetView {
+func (c *cli) targetView(t journal.Target, run string) targetView {
 	v := targetView{Target: t.Target, Kind: t.Kind, Verdict: t.Verdict, Took: t.Took.Seconds(),
-		Error: c.problemView(t.Error), Findings: []findingView{}, Facts: t.Facts}
+		Error: c.problemView(t.Error, t.Target, run), Findings: []findingView{}, Facts: t.Facts}
 	for _, f := range t.Findings {
-		title, fix := c.words.Finding(f.ID, f.Args)
+		title, fix := c.words.Finding(f.ID, f.Words(t.Target))
 		v.Findings = append(v.Findings, findingView{ID: f.ID, Severity: f.Severity, Subject: f.Subject, Title: title,
 			Evidence: f.Args, Fix: fix, Runbook: "docs/runbooks/" + f.ID + ".md", Since: stamp(f.Since), Waived: f.Waived})
 	}
@@ -159,7 +159,7 @@ func (c *cli) targetView(t journal.Target) targetView {
 }
 
 func (c *cli) stepView(s journal.Step) stepView {
-	v := stepView{Verb: s.Verb, Run: s.Run, Exit: s.Exit, Skipped: s.Skipped, Took: s.Took.Seconds(), Error: c.problemView(s.Error)}
+	v := stepView{Verb: s.Verb, Run: s.Run, Exit: s.Exit, Skipped: s.Skipped, Took: s.Took.Seconds(), Error: c.problemView(s.Error, "", s.Run)}
 	if s.Title.ID != "" {
 		v.Title = c.words.Message(s.Title.ID, s.Title.Args)
 	}
