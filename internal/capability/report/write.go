@@ -15,6 +15,12 @@ func Write(out io.Writer, p Page, format string, words catalogue.Words, now time
 	switch format {
 	case "text":
 		return text.Write(out, p)
+	case "md":
+		return text.markdown(out, p)
+	case "html":
+		return text.html(out, p)
+	case "json":
+		return text.json(out, p)
 	}
 	return fmt.Errorf("a report can be text, md, html or json, not %q: %w", format, service.ErrUnsupported)
 }
