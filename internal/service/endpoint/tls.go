@@ -83,7 +83,7 @@ func (in *Instance) judgeTLS(err error, v *service.Verdict) bool {
 	if slug == "" {
 		return false
 	}
-	args := service.Args{"host": in.url.Host, "why": err.Error()}
+	args := service.Args{"host": in.url.Host, "why": errors.Unwrap(err).Error()} // without what probe put before it
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) && len(verification.UnverifiedCertificates) > 0 {
 		c := verification.UnverifiedCertificates[0]

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -52,7 +53,7 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 	if err := setDefaults(); err != nil {
 		return fmt.Errorf("prepare the collectors: %w", err)
 	}
-	node, err := collector.NewNodeCollector(in.env.Log, collectors()...)
+	node, err := collector.NewNodeCollector(slog.New(quiet{in.env.Log.Handler()}), collectors()...)
 	if err != nil {
 		return fmt.Errorf("prepare the collectors: %w", err)
 	}
@@ -62,6 +63,23 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 	}
 	return gather(ctx, registry, emit)
 }
+
+// quiet logs for those who search a fault. node_exporter calls it an error that a
+// machine has no udev; what failed shows in the samples.
+type quiet struct{ slog.Handler }
+
+// Handle lowers the record to debug.
+func (q quiet) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = slog.LevelDebug
+	if !q.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return q.Handler.Handle(ctx, r)
+}
+
+// WithAttrs and WithGroup keep it quiet.
+func (q quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(attrs)} }
+func (q quiet) WithGroup(name string) slog.Handler       { return quiet{q.Handler.WithGroup(name)} }
 
 // gather leaves a round behind that hangs in the kernel: collectors take no
 // context.

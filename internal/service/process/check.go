@@ -106,7 +106,7 @@ func (in *Instance) judgeSockets(ctx context.Context, g group, v *service.Verdic
 	var hanging []procfs.ProcStat
 	var total, hidden int
 	for _, p := range g.alive {
-		waiting, err := closeWait(ctx, p.PID)
+		waiting, err := in.closeWait(ctx, p.PID)
 		switch {
 		case gone(err):
 			continue
@@ -132,7 +132,16 @@ func (in *Instance) judgeSockets(ctx context.Context, g group, v *service.Verdic
 	return nil
 }
 
-func closeWait(ctx context.Context, pid int) (n int, err error) {
+// closeWait asks for permission first: without it the library finds no
+// connections and no fault.
+func (in *Instance) closeWait(ctx context.Context, pid int) (n int, err error) {
+	p, err := in.proc.Proc(pid)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := p.FileDescriptorTargets(); err != nil {
+		return 0, err
+	}
 	connections, err := net.ConnectionsPidWithoutUidsWithContext(ctx, "tcp", int32(pid))
 	for _, c := range connections {
 		if c.Status == "CLOSE_WAIT" {

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/procfs"
+
+	"upkeep/internal/service"
 )
 
 // counters of one process, or of all that ever belonged to the group.
@@ -34,6 +36,10 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 	g, err := in.find(ctx, nil)
 	if err != nil {
 		return err
+	}
+	if g.undecided > 0 { // a number that may be too small is worse than none
+		return &service.Fault{ID: "process.partly-hidden", Args: service.Args{"hidden": g.undecided, "command": in.cfg.name()},
+			Err: fmt.Errorf("look at %d processes: %w", g.undecided, service.ErrDenied)}
 	}
 	s, err := in.sample(g)
 	if err != nil {

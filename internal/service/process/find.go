@@ -117,7 +117,7 @@ func userID(name string) (string, error) {
 // (hidepid) nothing can be told: absent and invisible look alike.
 func (in *Instance) visible() (procfs.Procs, error) {
 	if _, err := in.proc.Proc(1); err != nil {
-		return nil, fmt.Errorf("other users' processes are hidden (hidepid): %w", service.ErrDenied)
+		return nil, &service.Fault{ID: "process.hidden", Err: fmt.Errorf("look at process 1: %w", service.ErrDenied)}
 	}
 	procs, err := in.proc.AllProcs()
 	if err != nil {

@@ -40,6 +40,9 @@ func play(role string) {
 		}()
 	case "parent of one that burns":
 		start("burn", "worker")
+	case "look":
+		look(os.Args[1], os.Args[2])
+		return
 	case "client":
 		defer runtime.KeepAlive(dial(os.Args[len(os.Args)-1]))
 	}
