@@ -29,8 +29,11 @@ type Answers struct {
 // Run fills r: 20 targets on one machine, all healthy, five servers' worth of work
 // each for PostgreSQL, Redis, directories and HTTP addresses less one for the host.
 func (a Answers) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error) {
-	dir := filepath.Join(a.Scratch, "answers")
-	if err := os.MkdirAll(filepath.Join(dir, "watched"), 0o711); err != nil {
+	dir, err := openDir()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "watched"), 0o755); err != nil {
 		return fmt.Errorf("make room for the targets: %w", err)
 	}
 	pg, err := lab.StartPostgres(ctx, dir, lab.Options{})
@@ -56,11 +59,18 @@ func (a Answers) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error)
 }
 
 func (a Answers) measure(ctx context.Context, u *tool.Upkeep, r *Result) error {
+	judged, err := u.Judged(ctx)
+	if err != nil {
+		return err
+	}
+	if judged != 20 {
+		return fmt.Errorf("%s: it judged %d of 20", Check, judged)
+	}
 	for range a.Rounds {
 		cost, err := u.Check(ctx)
-		r.fail(r.cost(Check, u.Name(), cost, err))
+		r.Fail(r.cost(Check, u.Name(), cost, err))
 		cost, err = u.VersionCost(ctx)
-		r.fail(r.cost(Version, u.Name(), cost, err))
+		r.Fail(r.cost(Version, u.Name(), cost, err))
 	}
 	return ctx.Err()
 }

@@ -33,9 +33,9 @@ type Postgres struct {
 
 // Run fills r. The server has Debian's defaults: it flushes what it commits.
 func (p Postgres) Run(ctx context.Context, subject *tool.Upkeep, r *Result) (err error) {
-	dir := filepath.Join(p.Scratch, "pg")
-	if err := os.MkdirAll(dir, 0o711); err != nil {
-		return fmt.Errorf("make room for the server: %w", err)
+	dir, err := openDir()
+	if err != nil {
+		return err
 	}
 	server, err := lab.StartPostgres(ctx, dir, lab.Options{Settings: map[string]string{
 		"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "128MB",
@@ -56,7 +56,7 @@ func (p Postgres) Run(ctx context.Context, subject *tool.Upkeep, r *Result) (err
 			if err := half(ctx, server, r); ctx.Err() != nil {
 				return ctx.Err()
 			} else {
-				r.fail(err)
+				r.Fail(err)
 			}
 		}
 	}

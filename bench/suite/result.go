@@ -6,6 +6,7 @@ package suite
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"syscall"
 
 	"upkeep/bench/measure"
@@ -47,8 +48,18 @@ func (r *Result) size(work, tool string, n int64) {
 	slog.Info("measured", "work", work, "tool", tool, "bytes", n)
 }
 
-// fail keeps an error for the report: the other tools go on.
-func (r *Result) fail(err error) {
+// openDir makes a directory that the user of a server can enter, which a cache
+// below /root is not.
+func openDir() (string, error) {
+	dir, err := os.MkdirTemp("", "upkeep-bench-")
+	if err != nil {
+		return "", fmt.Errorf("make room for a server: %w", err)
+	}
+	return dir, os.Chmod(dir, 0o711)
+}
+
+// Fail keeps an error for the report: the other tools and suites go on.
+func (r *Result) Fail(err error) {
 	if err != nil {
 		r.Failed = append(r.Failed, err.Error())
 		slog.Error("failed", "error", err)

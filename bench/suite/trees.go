@@ -40,7 +40,7 @@ func (t Trees) Run(ctx context.Context, tools []tool.Tool, r *Result) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			r.fail(err)
+			r.Fail(err)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package tool
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -51,6 +52,29 @@ func (u *Upkeep) verb(ctx context.Context, ok []int, args ...string) (measure.Co
 // Check judges all services; that it finds something (exit code 1) is no failure.
 func (u *Upkeep) Check(ctx context.Context) (measure.Cost, error) {
 	return u.verb(ctx, []int{1}, "check", "--quiet")
+}
+
+// Judged returns how many targets a check could tell something about: one that it
+// skipped or could not reach costs no time.
+func (u *Upkeep) Judged(ctx context.Context) (int, error) {
+	argv := []string{u.bin, "-f", filepath.Join(u.work, "upkeep.yaml"), "check", "--json"}
+	_, out, err := measure.Run(ctx, measure.Cmd{Argv: argv, Env: u.env, Dir: u.work, OK: []int{1}})
+	if err != nil {
+		return 0, err
+	}
+	var answer struct {
+		Targets []struct{ Target, Verdict string }
+	}
+	if err := json.Unmarshal(out, &answer); err != nil {
+		return 0, fmt.Errorf("read the answer of check: %w", err)
+	}
+	judged := 0
+	for _, t := range answer.Targets {
+		if t.Verdict != "unknown" && t.Target != "upkeep" { // upkeep also judges itself
+			judged++
+		}
+	}
+	return judged, nil
 }
 
 // Drill restores the newest copy into scratch servers and compares it.

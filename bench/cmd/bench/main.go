@@ -83,11 +83,19 @@ func bench(ctx context.Context, o options) error {
 		return fmt.Errorf("make the scratch directory: %w", err)
 	}
 	for _, name := range strings.Split(o.suites, ",") {
-		if err := o.suite(ctx, name, scratch, tools, subject, result); err != nil {
-			return err
+		err := o.suite(ctx, name, scratch, tools, subject, result)
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped: %w", context.Cause(ctx))
 		}
+		result.Fail(err) // hours of other figures must not be lost with it
 	}
-	return o.report(ctx, tools, result)
+	if err := o.report(ctx, tools, result); err != nil {
+		return err
+	}
+	if len(result.Failed) > 0 {
+		return fmt.Errorf("%d measurements failed; they are listed below the table", len(result.Failed))
+	}
+	return nil
 }
 
 func (o options) suite(ctx context.Context, name, scratch string, tools []tool.Tool, subject *tool.Upkeep, r *suite.Result) error {

@@ -80,6 +80,7 @@ func (o options) header(ctx context.Context, w io.Writer, tools []tool.Tool) err
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintf(w, "- peak memory is that of the largest process, not below %d MiB (the measuring program)\n", floor>>20)
+	fmt.Fprintln(w, "- CPU time and memory of pg_dump and pg_restore are without the server that works for them; upkeep's drill includes its scratch server")
 	for _, t := range tools {
 		version, err := t.Version(ctx)
 		if err != nil {
