@@ -81,7 +81,7 @@ func (w *restoration) extract(ctx context.Context, p service.Part, m meta, put f
 
 func header(name string, m meta) *tar.Header {
 	h := &tar.Header{
-		Typeflag: typeflags[m.kind], Name: under + name, Linkname: m.target, Mode: int64(m.mode),
+		Typeflag: typeflag(m.kind), Name: under + name, Linkname: m.target, Mode: int64(m.mode),
 		Uid: int(m.uid), Gid: int(m.gid), Uname: m.user, Gname: m.group,
 		ModTime: time.Unix(m.mtime.Sec, m.mtime.Nsec), Format: tar.FormatPAX,
 		Devmajor: int64(unix.Major(m.device)), Devminor: int64(unix.Minor(m.device)),
@@ -95,7 +95,18 @@ func header(name string, m meta) *tar.Header {
 	return h
 }
 
-var typeflags = map[string]byte{
-	file: tar.TypeReg, directory: tar.TypeDir, link: tar.TypeSymlink,
-	fifo: tar.TypeFifo, character: tar.TypeChar, block: tar.TypeBlock,
+func typeflag(kind string) byte {
+	switch kind {
+	case directory:
+		return tar.TypeDir
+	case link:
+		return tar.TypeSymlink
+	case fifo:
+		return tar.TypeFifo
+	case character:
+		return tar.TypeChar
+	case block:
+		return tar.TypeBlock
+	}
+	return tar.TypeReg
 }
