@@ -55,8 +55,7 @@ func (b *Backup) Steps() []service.Step {
 func StepOf(target string) string { return "backup " + target }
 
 func (b *Backup) ownStep(op string) service.Step {
-	return service.Step{ID: op, Op: op, Risk: service.Harmless, Title: service.Message{ID: "backup." + op,
-		Args: service.Args{"point": b.Point.ID}}}
+	return service.Step{ID: op, Op: op, Risk: service.Harmless, Title: service.Message{ID: "backup." + op}}
 }
 
 // Do does one step.
