@@ -19,9 +19,14 @@ import (
 const collectPatience = 10 * time.Second
 
 // Collect runs the stock exporter for one round. A server that does not answer
-// gives redis_up 0 and an error wrapping ErrUnreachable. Keys, scripts and
-// settings are left out: they may hold what nobody wants in a graph.
+// gives redis_up 0 and an error. It is asked before: the exporter writes what goes
+// wrong to stderr, and cannot tell a refused login from a dead server. Keys,
+// scripts and settings are left out: they may hold what nobody wants in a graph.
 func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
+	if err := in.ping(ctx); err != nil {
+		emit(down())
+		return fmt.Errorf("collect: %w", err)
+	}
 	registry, err := in.exporter(ctx)
 	if err != nil {
 		return err
@@ -81,6 +86,13 @@ func (at endpoint) url() string {
 		return "rediss://" + at.address
 	}
 	return "redis://" + at.address
+}
+
+// down is what the exporter would say of a server that does not answer.
+func down() *dto.MetricFamily {
+	name, help, zero := "redis_up", "Information about the Redis instance", 0.0
+	return &dto.MetricFamily{Name: &name, Help: &help, Type: dto.MetricType_GAUGE.Enum(),
+		Metric: []*dto.Metric{{Gauge: &dto.Gauge{Value: &zero}}}}
 }
 
 // pass emits the server's metrics and leaves out those about the exporter.

@@ -48,14 +48,22 @@ func newDigester(head header) *digester {
 // value hashes what a key holds, with its type and without its expiry. opaque is
 // true for a value that cannot be decoded: then nothing vouches for it.
 func (d *digester) value(rec record) (digest xxh3.Uint128, opaque bool) {
-	if rec.Type == typeModule2 {
+	d.h.Reset()
+	switch rec.Type {
+	case typeModule2:
 		return xxh3.Uint128{}, true
+	case typeStream, typeStream2, typeStream3:
+		err := d.stream(rec)
+		return d.h.Sum128(), err != nil
+	case typeSetIntset:
+		if !soundIntset(rec.Value) {
+			return xxh3.Uint128{}, true
+		}
 	}
 	obj, err := d.decode(rec)
 	if err != nil || overlong(obj) {
 		return xxh3.Uint128{}, true
 	}
-	d.h.Reset()
 	d.text(obj.GetType())
 	switch v := obj.(type) {
 	case *model.StringObject:
@@ -70,10 +78,6 @@ func (d *digester) value(rec record) (digest xxh3.Uint128, opaque bool) {
 		d.unordered(d.hashMembers(v))
 	case *model.ZSetObject:
 		d.unordered(d.zsetMembers(v))
-	case *model.StreamObject:
-		if err := d.stream(rec.Value, v); err != nil {
-			return xxh3.Uint128{}, true
-		}
 	default:
 		return xxh3.Uint128{}, true
 	}
@@ -109,8 +113,7 @@ func overlong(obj model.RedisObject) bool {
 	const most = 65535 / 3 // a hash with expiring fields has three parts per element
 	switch obj.GetEncoding() {
 	case model.ListPackEncoding, model.ZipListEncoding, model.ListPackExEncoding:
-		_, stream := obj.(*model.StreamObject) // its nodes are counted one by one
-		return !stream && obj.GetElemCount() >= most
+		return obj.GetElemCount() >= most
 	}
 	list, ok := obj.(*model.ListObject)
 	if !ok {
@@ -193,54 +196,6 @@ func (d *digester) zsetMembers(v *model.ZSetObject) func(func([]byte) bool) {
 			}
 		}
 	}
-}
-
-// stream hashes the entries as the server packs them, because the library loses
-// a field that an entry has twice. Servers keep that packing when they load.
-func (d *digester) stream(raw []byte, v *model.StreamObject) error {
-	w := &walker{r: bufio.NewReader(bytes.NewReader(raw)), head: d.head}
-	nodes, err := w.length()
-	if err != nil {
-		return err
-	}
-	for range 2 * nodes { // first ID, listpack
-		w.raw = w.raw[:0]
-		piece, err := w.str()
-		if err != nil {
-			return err
-		}
-		d.text(string(piece))
-	}
-	d.number(v.Length)
-	d.id(v.LastId)
-	for _, group := range v.Groups {
-		d.group(group)
-	}
-	return nil
-}
-
-func (d *digester) group(g *model.StreamGroup) {
-	d.text(g.Name)
-	d.id(g.LastId)
-	d.number(uint64(len(g.Pending)))
-	for _, p := range g.Pending {
-		d.id(p.Id)
-		d.number(p.DeliveryTime)
-		d.number(p.DeliveryCount)
-	}
-	d.number(uint64(len(g.Consumers)))
-	for _, c := range g.Consumers {
-		d.text(c.Name)
-		d.number(uint64(len(c.Pending)))
-		for _, id := range c.Pending {
-			d.id(id)
-		}
-	}
-}
-
-func (d *digester) id(id *model.StreamId) {
-	d.number(id.Ms)
-	d.number(id.Sequence)
 }
 
 // whole is the digest of a key with everything that belongs to it but its

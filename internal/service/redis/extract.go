@@ -45,10 +45,6 @@ func (in *Instance) Extract(ctx context.Context, c service.Copy, sel service.Sel
 	if err != nil {
 		return fmt.Errorf("find %s: %w", partName, err)
 	}
-	size := part.Size
-	if size < 0 {
-		size = m.Counts["bytes"]
-	}
 	content, err := part.Open(ctx)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", partName, err)
@@ -57,5 +53,5 @@ func (in *Instance) Extract(ctx context.Context, c service.Copy, sel service.Sel
 	if err := put(&tar.Header{Name: "README.md", Mode: 0o600, Size: int64(len(about)), ModTime: m.Taken}, strings.NewReader(about)); err != nil {
 		return err
 	}
-	return put(&tar.Header{Name: partName, Mode: 0o600, Size: size, ModTime: m.Taken}, content)
+	return put(&tar.Header{Name: partName, Mode: 0o600, Size: part.Size, ModTime: m.Taken}, content)
 }

@@ -32,8 +32,9 @@ type census struct {
 	dbs       map[int]*tally
 	functions tally
 	aux       map[string]string
-	modules   int64 // keys of modules, a part of the opaque ones
-	bytes     int64
+	modules   int64       // keys of modules, a part of the opaque ones
+	bytes     int64       // of the whole file
+	content   int64       // of keys and functions: the rest holds the time of day
 	largest   int64       // the largest value, in bytes
 	unknown   *unreadable // where the walk had to end early
 }
@@ -47,7 +48,7 @@ type item struct {
 
 // take walks an RDB and calls each, where it is set, for every key. Content that
 // this program does not know is noted in the census and not an error; the stream
-// is then read to its end all the same. Anything else that is wrong with the file
+// is read to its end all the same. Anything else that is wrong with the file
 // wraps ErrDamaged, and an error of reading is passed on.
 func take(r io.Reader, each func(item) error) (*census, error) {
 	c := &census{dbs: map[int]*tally{}, aux: map[string]string{}}
@@ -58,6 +59,7 @@ func take(r io.Reader, each func(item) error) (*census, error) {
 		sizes: func(db int, keys, expiring int64) { c.db(db).promised = keys },
 		function: func(code []byte) error {
 			c.functions.count++
+			c.content += int64(len(code))
 			c.functions.sum.add(xxh3.Hash128(code))
 			return nil
 		},
@@ -74,7 +76,7 @@ func take(r io.Reader, each func(item) error) (*census, error) {
 	})
 	c.head = head
 	if errors.As(err, &c.unknown) {
-		_, err = io.Copy(io.Discard, in)
+		err = nil
 	}
 	c.bytes = in.n
 	return c, damaged(err)
@@ -121,6 +123,7 @@ func (c *census) add(it item) {
 		c.modules++
 	}
 	t.sum.add(whole(it.Key, it.Expiry, it.value))
+	c.content += it.Size
 	c.largest = max(c.largest, int64(len(it.Value)))
 }
 
@@ -188,7 +191,7 @@ func (c *census) entry(name string, t tally) service.Entry {
 }
 
 func (c *census) counts() map[string]int64 {
-	counts := map[string]int64{"keys": 0, "expiring": 0, "databases": 0, "functions": c.functions.count, "bytes": c.bytes}
+	counts := map[string]int64{"keys": 0, "expiring": 0, "databases": 0, "functions": c.functions.count, "bytes": c.content}
 	for _, t := range c.dbs {
 		if n := max(t.count, t.promised); n > 0 {
 			counts["keys"] += n

@@ -69,7 +69,7 @@ func fit(found *census, m service.Manifest, plan restorePlan) error {
 
 // accepts refuses a target that would take none, or not all, of it.
 func (in *Instance) accepts(about info, found *census, plan restorePlan) error {
-	if about.role() == "replica" {
+	if about.role() == "replica" && !in.replica {
 		return &service.Fault{ID: "redis.target-is-replica",
 			Args: service.Args{"address": in.at.address, "primary": about["master_host"] + ":" + about["master_port"]},
 			Err:  fmt.Errorf("%s is a replica: %w", in.at.address, service.ErrUnsupported)}

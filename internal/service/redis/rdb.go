@@ -21,6 +21,7 @@ type record struct {
 	Expiry int64 // milliseconds since 1970; 0 = never
 	Type   byte
 	Value  []byte // as it stands in the file, which is also what RESTORE takes
+	Size   int64  // in the file: type, key and value
 }
 
 // visitor is what a walk calls, in the order of the file; nil funcs are skipped.
@@ -74,7 +75,8 @@ type walker struct {
 }
 
 // walk reads an RDB to its end, checks its checksum where it has one, and calls
-// the visitor. What it cannot read is an *unreadable.
+// the visitor. Content that it does not know is an *unreadable, unless the
+// checksum says that the file is damaged.
 func walk(r io.Reader, v visitor) (header, error) {
 	w := &walker{r: bufio.NewReaderSize(r, 64<<10), sum: crc64jones.New(), visit: v}
 	if err := w.readHeader(); err != nil {
@@ -82,6 +84,10 @@ func walk(r io.Reader, v visitor) (header, error) {
 	}
 	for {
 		last, err := w.step()
+		var unknown *unreadable
+		if errors.As(err, &unknown) {
+			return w.head, w.drain(unknown)
+		}
 		if err != nil {
 			return w.head, noEOF(err)
 		}
@@ -261,7 +267,7 @@ func (w *walker) key(kind byte) error {
 	if err := w.skipValue(kind); err != nil {
 		return err
 	}
-	rec := record{DB: w.db, Key: key, Expiry: w.expiry, Type: kind, Value: w.raw[start:]}
+	rec := record{DB: w.db, Key: key, Expiry: w.expiry, Type: kind, Value: w.raw[start:], Size: int64(len(w.raw))}
 	w.expiry = 0
 	if w.visit.record == nil {
 		return nil
@@ -289,6 +295,35 @@ func (w *walker) finish() error {
 	default:
 		return err
 	}
+}
+
+// drain reads the rest without understanding it. It returns cause when the
+// checksum is right, or when there is none.
+func (w *walker) drain(cause error) error {
+	w.endRecord()
+	var tail []byte // the last eight bytes seen
+	chunk := make([]byte, 64<<10)
+	for {
+		n, err := w.r.Read(chunk)
+		tail = append(tail, chunk[:n]...)
+		if ready := len(tail) - 8; ready > 0 {
+			_, _ = w.sum.Write(tail[:ready]) // a hash never fails
+			tail = append(tail[:0], tail[ready:]...)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(tail) < 8 {
+		return io.ErrUnexpectedEOF
+	}
+	if want := binary.LittleEndian.Uint64(tail); want != 0 && want != w.sum.Sum64() {
+		return errChecksum
+	}
+	return cause
 }
 
 // take reads n bytes. It grows step by step: a length may be a lie.
@@ -401,7 +436,7 @@ func (w *walker) compressed() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := w.length()
+	out, err := w.unpackedSize(in)
 	if err != nil {
 		return nil, err
 	}
@@ -410,6 +445,16 @@ func (w *walker) compressed() ([]byte, error) {
 		return nil, err
 	}
 	return unpack(b, int(out))
+}
+
+// unpackedSize refuses a size that the packed bytes cannot give: three of them
+// repeat at most 264. Memory is taken for what it says.
+func (w *walker) unpackedSize(packed uint64) (uint64, error) {
+	n, err := w.length()
+	if err == nil && n/264 > packed {
+		err = w.unknown("size of a packed string")
+	}
+	return n, err
 }
 
 // unpack turns the library's panics over damaged input into errors.
@@ -437,7 +482,7 @@ func (w *walker) skipString() error {
 		if err != nil {
 			return err
 		}
-		if _, err := w.length(); err != nil {
+		if _, err := w.unpackedSize(in); err != nil {
 			return err
 		}
 		return w.skip(in)

@@ -44,6 +44,8 @@ type Instance struct {
 	env service.Env
 	cfg Config
 	at  endpoint
+	// replica is set for a scratch server, which takes writes although it is one.
+	replica bool
 }
 
 func open(env service.Env, cfg Config) (*Instance, error) {

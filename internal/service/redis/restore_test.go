@@ -280,8 +280,6 @@ func tamper(t *testing.T, in *Instance, command ...string) {
 	c, err := in.connect(t.Context())
 	must(t, err)
 	defer func() { _ = c.close() }()
-	_, err = c.do("CONFIG", "SET", "replica-read-only", "no")
-	must(t, err)
 	_, err = c.do(command...)
 	must(t, err)
 }
@@ -317,7 +315,7 @@ func TestUnknownContentIsUnknown(t *testing.T) {
 	in := declare(t, s)
 	c := backup(t, in)
 	content := dumpBytes(t, c)
-	content = append(content[:len(content)-9], 200, 1, 'k', 1, 2, 3, opEnd)
+	content = append(content[:len(content)-9], 200, 1, 'k', 1, 2, 3, opEnd, 0, 0, 0, 0, 0, 0, 0, 0)
 	found, err := take(bytes.NewReader(content), nil)
 	must(t, err)
 	if found.bytes != int64(len(content)) || service.Worst(found.findings()) != service.Unknown {

@@ -21,8 +21,9 @@ const scratchPurpose = "drill"
 // sibling is a scratch server with the means of an Instance. It judges content
 // only: nothing about its health says anything about the target.
 type sibling struct {
-	in  *Instance
-	srv *server
+	in      *Instance
+	srv     *server
+	removed bool // its directory
 }
 
 var (
@@ -62,7 +63,7 @@ func (in *Instance) on(srv *server) *Instance {
 	env, cfg := in.env, in.cfg
 	cfg.Password = secret.Ref{Scheme: secret.Literal, Place: srv.password}
 	env.Secret = func(context.Context, secret.Ref) (string, error) { return srv.password, nil }
-	return &Instance{env: env, cfg: cfg, at: endpoint{network: "unix", address: srv.socket()}}
+	return &Instance{env: env, cfg: cfg, at: endpoint{network: "unix", address: srv.socket()}, replica: true}
 }
 
 // scratchProgram finds a server that reads the format. One whose version is not
@@ -149,10 +150,11 @@ func (s *sibling) start(ctx context.Context) error {
 }
 
 // Restore starts the server anew on the copy's own file, so what is proven is
-// that a server reads it.
+// that a server reads it. A selection is put in key by key, as it would be into the
+// target.
 func (s *sibling) Restore(ctx context.Context, c service.Copy, sel service.Selection, r service.Report) error {
 	if !sel.All() {
-		return fmt.Errorf("a scratch server takes the whole copy, not %q: %w", sel.Only, service.ErrUnsupported)
+		return s.in.Restore(ctx, c, sel, r)
 	}
 	if err := s.srv.stop(); err != nil {
 		return err
@@ -247,9 +249,13 @@ func (s *sibling) Query(ctx context.Context, statement string) iter.Seq2[service
 // Identity names the socket, which is nobody else's.
 func (s *sibling) Identity(ctx context.Context) (string, error) { return s.in.Identity(ctx) }
 
-// Close ends the server and removes its directory.
+// Close ends the server and removes its directory. It may be called again.
 func (s *sibling) Close() error {
-	return errors.Join(s.srv.stop(), s.srv.remove())
+	if err := s.srv.stop(); err != nil || s.removed {
+		return err
+	}
+	s.removed = true
+	return s.srv.remove()
 }
 
 // Sweep ends the servers of killed runs, known by their working directory, and

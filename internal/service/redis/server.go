@@ -46,7 +46,7 @@ func (s *server) configuration() string {
 		"dir " + strconv.Quote(s.dir), "dbfilename " + partName, `save ""`, "appendonly no",
 		"databases " + strconv.Itoa(s.databases), "maxmemory 0", "daemonize no",
 		"requirepass " + s.password, "masterauth " + s.password,
-		"replicaof 127.0.0.1 1", "replica-serve-stale-data yes", "",
+		"replicaof 127.0.0.1 1", "replica-serve-stale-data yes", "replica-read-only no", "",
 	}, "\n")
 }
 

@@ -31,9 +31,7 @@ func (in *Instance) verify(ctx context.Context, c service.Copy, now reading, r s
 		return v, fmt.Errorf("read the content back: %w", err)
 	}
 	for name, n := range found.counts() {
-		if name != "bytes" { // of the file, and packing differs between servers
-			v.Set(name, n)
-		}
+		v.Set(name, n)
 	}
 	v.Findings = append(v.Findings, found.findings()...)
 	notCovered(&v, m)
