@@ -5,8 +5,10 @@ import (
 	"context"
 	"io"
 	"iter"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -84,14 +86,30 @@ func create(t *testing.T) (*repository.Repository, string) {
 
 func createAlone(t *testing.T) (*repository.Repository, string) {
 	t.Helper()
-	path := t.TempDir() + "/copies"
-	r, err := repository.Create(t.Context(), repository.Options{Path: path, Password: password})
+	empty, err := emptyRepository()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeRepository(t, r) })
-	return r, path
+	path := t.TempDir() + "/copies"
+	if err := os.CopyFS(path, os.DirFS(empty)); err != nil {
+		t.Fatal(err)
+	}
+	return reopen(t, path), path
 }
+
+// emptyRepository is made once: a key is derived for each that is created.
+var emptyRepository = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "uk")
+	if err != nil {
+		return "", err
+	}
+	ctx := context.Background()
+	r, err := repository.Create(ctx, repository.Options{Path: dir, Password: password})
+	if err != nil {
+		return "", err
+	}
+	return dir, r.Close(ctx)
+})
 
 func reopen(t *testing.T, path string) *repository.Repository {
 	t.Helper()

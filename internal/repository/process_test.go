@@ -25,13 +25,17 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, storeForever(path))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if dir, err := emptyRepository(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
 // storeForever stores one target, says so, and hangs in the second.
 func storeForever(path string) error {
 	ctx := context.Background()
-	r, err := repository.Open(ctx, repository.Options{Path: path, Password: password})
+	r, err := repository.Open(ctx, repository.Options{Path: path, Password: password, CacheDir: path + "-cache"})
 	if err != nil {
 		return err
 	}
