@@ -46,6 +46,7 @@ type Instance struct {
 	cfg      Config
 	password func(ctx context.Context) (string, error)
 	scratch  *scratchServer // nil for a declared server
+	asked    string         // database that Query reads; empty = the URL's
 }
 
 func open(env service.Env, cfg Config) (*Instance, error) {

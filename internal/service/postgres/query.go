@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (in *Instance) query(ctx context.Context, statement string, yield func(serv
 	if err != nil {
 		return err
 	}
-	conn, err := in.connect(ctx, cfg.Database)
+	conn, err := in.connect(ctx, cmp.Or(in.asked, cfg.Database))
 	if err != nil {
 		return err
 	}
@@ -117,4 +118,14 @@ func parseTime(layout, text string) any {
 		return t
 	}
 	return text
+}
+
+// declaredDatabase is the one that assertions speak of: a scratch sibling answers
+// for the same. Validate has parsed the address before.
+func (in *Instance) declaredDatabase() string {
+	cfg, err := pgx.ParseConfig(in.cfg.URL)
+	if err != nil {
+		return ""
+	}
+	return cfg.Database
 }

@@ -80,7 +80,7 @@ func (in *Instance) siblingAt(s *scratchServer, user string) *Instance {
 		RawQuery: url.Values{"host": {s.dir}, "port": {scratchPort}, "sslmode": {"disable"}}.Encode()}
 	env := in.env
 	env.Secret = nil
-	return &Instance{env: env, cfg: Config{URL: address.String()}, scratch: s,
+	return &Instance{env: env, cfg: Config{URL: address.String()}, scratch: s, asked: in.declaredDatabase(),
 		password: func(context.Context) (string, error) { return s.password, nil }}
 }
 
