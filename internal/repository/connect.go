@@ -3,6 +3,7 @@ package repository
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ func (r *Repository) connect(ctx context.Context, how access) (repo.DirectReposi
 	if err != nil {
 		return nil, err
 	}
-	config := filepath.Join(r.dir, string(how)+".json")
+	// Repositories may share the directory, so each has files of its own.
+	config := filepath.Join(r.dir, fmt.Sprintf("%x-%s.json", sha256.Sum256([]byte(path)), how))
 	described, err := json.Marshal(repo.LocalConfig{
 		Storage:       &blob.ConnectionInfo{Type: "filesystem", Config: &filesystem.Options{Path: path}},
 		ClientOptions: repo.ClientOptions{Username: userName, ReadOnly: how == readOnly},

@@ -211,6 +211,24 @@ func TestNothingOnTheDiskHoldsThePassword(t *testing.T) {
 	}
 }
 
+func TestRepositoriesMayShareTheirPrivateDirectory(t *testing.T) {
+	_, first := create(t)
+	cache := t.TempDir()
+	second, err := repository.Create(t.Context(), repository.Options{Path: t.TempDir(), Password: "another", CacheDir: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeRepository(t, second)
+	other, err := repository.Open(t.Context(), repository.Options{Path: first, Password: password, CacheDir: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeRepository(t, other)
+	backUp(t, second, "p1", day(1), texts("a", "1"))
+	expectPoints(t, other)
+	expectPoints(t, second, "p1")
+}
+
 func TestASealedPointIsNotWrittenAgain(t *testing.T) {
 	r, _ := create(t)
 	backUp(t, r, "p1", day(1), texts("a", "1"))

@@ -47,6 +47,7 @@ type job struct {
 	entry   entry
 	carried bool
 	torn    bool
+	gone    bool          // it vanished or cannot be read: left out, and named by the manifest
 	done    chan struct{} // closed when entry is complete
 }
 
@@ -118,7 +119,9 @@ func (s *storing) prepare(ctx context.Context, part service.Part) (*job, error) 
 func work(ctx context.Context, in *intake, todo <-chan *job) error {
 	for j := range todo {
 		var err error
-		if j.entry, j.torn, err = in.store(ctx, j.part); err != nil {
+		j.entry, j.torn, err = in.store(ctx, j.part)
+		j.gone = errors.Is(err, service.ErrNotFound)
+		if err != nil && !j.gone {
 			return err
 		}
 		close(j.done)
@@ -143,6 +146,9 @@ func (s *storing) collect(ctx context.Context, inOrder <-chan *job) error {
 }
 
 func (s *storing) index(ctx context.Context, j *job) error {
+	if j.gone {
+		return nil
+	}
 	if j.carried {
 		s.carried++
 	} else {

@@ -338,3 +338,28 @@ func TestProgressCountsEveryByteOnce(t *testing.T) {
 	}
 	seal(t, w)
 }
+
+// A file that vanished between its listing and its reading must not cost the
+// whole copy; its manifest names it.
+func TestAPartThatIsGoneIsLeftOut(t *testing.T) {
+	snap := texts("a", "one", "c", "three")
+	snap.parts = append(snap.parts, service.Part{Name: "b", Size: 3, Open: func(context.Context) (io.ReadCloser, error) {
+		return nil, fmt.Errorf("open b: %w", service.ErrNotFound)
+	}})
+	r := create(t)
+	seal(t, r, "p1", map[string]service.Snapshot{"files": snap.sorted()})
+	c, err := r.Copy(t.Context(), "p1", "files")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for p, err := range c.Parts(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, p.Name)
+	}
+	if got := strings.Join(names, " "); got != "a c" {
+		t.Errorf("the copy holds %q, not %q", got, "a c")
+	}
+}
