@@ -346,8 +346,8 @@ func TestAPartThatIsGoneIsLeftOut(t *testing.T) {
 	snap.parts = append(snap.parts, service.Part{Name: "b", Size: 3, Open: func(context.Context) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("open b: %w", service.ErrNotFound)
 	}})
-	r := create(t)
-	seal(t, r, "p1", map[string]service.Snapshot{"files": snap.sorted()})
+	r, _ := create(t)
+	backUp(t, r, "p1", day(1), snap.sorted())
 	c, err := r.Copy(t.Context(), "p1", "files")
 	if err != nil {
 		t.Fatal(err)
