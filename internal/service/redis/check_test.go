@@ -1,21 +1,14 @@
 package redis
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	dto "github.com/prometheus/client_model/go"
-	"github.com/sirupsen/logrus"
 
 	"upkeep/internal/service"
 	"upkeep/lab"
@@ -209,107 +202,5 @@ func crowd(t *testing.T, s *lab.Server) {
 		must(t, err)
 		defer func() { _ = c.close() }()
 		_, _ = c.do("PING")
-	}
-}
-
-func TestSamplesHaveTheNamesOfTheStockExporter(t *testing.T) {
-	var said lockedBuffer
-	previous := logrus.StandardLogger().Out
-	logrus.SetOutput(&said)
-	t.Cleanup(func() { logrus.SetOutput(previous) })
-	s := start(t, "hush-hush-password")
-	seed(t, s)
-	in := declare(t, s, func(_ *Config, e *service.Env) { e.Log = slog.New(slog.NewTextHandler(&said, nil)) })
-	collect := func() (map[string]*dto.MetricFamily, error) {
-		got := map[string]*dto.MetricFamily{}
-		err := in.Collect(t.Context(), func(f *dto.MetricFamily) { got[f.GetName()] = f })
-		return got, err
-	}
-	got, err := collect()
-	must(t, err)
-	for _, name := range []string{"redis_up", "redis_memory_used_bytes", "redis_connected_clients", "redis_db_keys", "redis_evicted_keys_total", "redis_uptime_in_seconds"} {
-		if got[name] == nil {
-			t.Errorf("%s is missing among %v", name, slices.Sorted(maps.Keys(got)))
-		}
-	}
-	if got["redis_up"].Metric[0].GetGauge().GetValue() != 1 {
-		t.Error("redis_up is not 1")
-	}
-	must(t, s.Stop())
-	got, err = collect()
-	if !errors.Is(err, service.ErrUnreachable) || got["redis_up"].Metric[0].GetGauge().GetValue() != 0 {
-		t.Errorf("of a stopped server: %v, %v", got["redis_up"], err)
-	}
-	if strings.Contains(said.String(), s.Password) || strings.Contains(fmt.Sprint(err), s.Password) {
-		t.Errorf("the password was logged: %s", said.String())
-	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func TestQueries(t *testing.T) {
-	s := start(t, "")
-	seed(t, s)
-	in := declare(t, s)
-	for _, tc := range []struct {
-		statement string
-		want      string
-	}{
-		{"DBSIZE", "[[21]]"},
-		{"llen 'big list'", "[[4000]]"},
-		{"GET string", "[[value]]"},
-		{`GET "new\nline 'and' \"quotes\" $(reboot) ` + "`id`" + `"`, "[[x]]"},
-		{"GET missing", "[[<nil>]]"},
-		{"LRANGE list 0 1", "[[a] [b]]"},
-		{"HGETALL 'expiring hash'", "[[a 1]]"},
-		{"ZRANGE zset 0 0 WITHSCORES", "[[b -1e+300]]"},
-		{"EXISTS string int missing", "[[2]]"},
-		{"LRANGE missing 0 -1", "[]"},
-		{"OBJECT ENCODING int", "[[int]]"},
-		{"XLEN stream", "[[299]]"},
-	} {
-		rows := []service.Row{}
-		for row, err := range in.Query(t.Context(), tc.statement) {
-			must(t, err)
-			rows = append(rows, row)
-		}
-		if got := fmt.Sprint(rows); got != tc.want {
-			t.Errorf("%s gives %s, want %s", tc.statement, got, tc.want)
-		}
-	}
-	for _, refused := range []string{
-		"SET a 1", "FLUSHALL", "DEL string", "CONFIG SET maxmemory 1", "EVAL 'return 1' 0", "EVAL_RO 'return 1' 0", "DEBUG SLEEP 1",
-		"SHUTDOWN", "BLPOP list 0", "XREAD BLOCK 0 STREAMS s 0", "NOSUCHCOMMAND", "GETDEL string", "SUBSCRIBE x", "OBJECT FREEZE a",
-	} {
-		for row, err := range in.Query(t.Context(), refused) {
-			if !errors.Is(err, service.ErrRefused) {
-				t.Errorf("%s gives %v, %v", refused, row, err)
-			}
-		}
-	}
-	for _, broken := range []string{"", "GET 'a", `GET "a`, "LLEN string"} {
-		for row, err := range in.Query(t.Context(), broken) {
-			if err == nil {
-				t.Errorf("%q gives %v", broken, row)
-			}
-		}
-	}
-	if n := client(t, s, 0).DBSize(t.Context()).Val(); n != 21 {
-		t.Errorf("%d keys are left", n)
 	}
 }

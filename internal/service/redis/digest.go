@@ -38,11 +38,13 @@ type digester struct {
 	buf  []byte // one member
 	in   *bufio.Reader
 	head header
+	w    *walker      // over one value
+	raw  bytes.Reader // of which it reads
 }
 
 // newDigester makes one for a file with that header.
 func newDigester(head header) *digester {
-	return &digester{head: head, in: bufio.NewReaderSize(nil, 64<<10)}
+	return &digester{head: head, in: bufio.NewReaderSize(nil, 64<<10), w: &walker{r: bufio.NewReader(nil), head: head}}
 }
 
 // value hashes what a key holds, with its type and without its expiry. opaque is
@@ -52,11 +54,15 @@ func (d *digester) value(rec record) (digest xxh3.Uint128, opaque bool) {
 	switch rec.Type {
 	case typeModule2:
 		return xxh3.Uint128{}, true
+	case typeString: // most keys of most servers
+		d.text(model.StringType)
+		err := d.pieces(rec.Value).text()
+		return d.h.Sum128(), err != nil
 	case typeStream, typeStream2, typeStream3:
 		err := d.stream(rec)
 		return d.h.Sum128(), err != nil
 	case typeSetIntset:
-		if !soundIntset(rec.Value) {
+		if !d.soundIntset(rec.Value) {
 			return xxh3.Uint128{}, true
 		}
 	}
@@ -66,8 +72,6 @@ func (d *digester) value(rec record) (digest xxh3.Uint128, opaque bool) {
 	}
 	d.text(obj.GetType())
 	switch v := obj.(type) {
-	case *model.StringObject:
-		d.text(string(v.Value))
 	case *model.ListObject:
 		for _, element := range v.Values {
 			d.text(string(element))

@@ -1,8 +1,6 @@
 package redis
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/binary"
 
 	"github.com/hdt3213/rdb/model"
@@ -15,7 +13,10 @@ type pieces struct {
 }
 
 func (d *digester) pieces(value []byte) pieces {
-	return pieces{&walker{r: bufio.NewReader(bytes.NewReader(value)), head: d.head}, d}
+	d.raw.Reset(value)
+	d.w.r.Reset(&d.raw)
+	d.w.raw = d.w.raw[:0]
+	return pieces{d.w, d}
 }
 
 // stream hashes entries as the server packs them, because the library loses a
@@ -109,9 +110,8 @@ func (p pieces) bytes(n uint64) error {
 
 // soundIntset reports whether a set of integers is as long as it says: the library
 // takes memory for that many.
-func soundIntset(value []byte) bool {
-	w := &walker{r: bufio.NewReader(bytes.NewReader(value))}
-	b, err := w.str()
+func (d *digester) soundIntset(value []byte) bool {
+	b, err := d.pieces(value).str()
 	if err != nil || len(b) < 8 {
 		return false
 	}
