@@ -4,6 +4,7 @@
 package acceptance
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+var update = flag.Bool("update", false, "rewrite what scripts compare with by cmp")
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "upkeep-acceptance-")
@@ -44,15 +47,18 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 ".",
 		Cmds:                commands(),
+		Condition:           condition,
 		Setup:               setup,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
 	})
 }
 
 // setup gives every script a home of its own, English, and no terminal.
 func setup(env *testscript.Env) error {
-	env.Values[labKey{}] = &servers{byName: map[string]*running{}}
+	env.Values[labKey{}] = &servers{byName: map[string]*running{}, sites: map[string]*site{}}
+	env.Values[faultKey{}] = &faults{jobs: map[string]*spawned{}, disks: map[string]func(){}}
 	for name, value := range map[string]string{
 		"HOME": env.WorkDir, "LANG": "C.UTF-8", "LC_ALL": "", "NO_COLOR": "", "TZ": "Asia/Shanghai",
 		"TMPDIR": env.WorkDir, "CI": os.Getenv("CI"),

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,25 +11,35 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/tidwall/gjson"
 )
 
 // commands are what scripts can do beside running programs. README.md in this
 // folder lists them for whoever writes a script.
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
-	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"exits":  exits,
-		"expand": expand,
-		"json":   jsonValue,
-		"start":  start,
-		"server": control,
-		"sql":    sql,
-		"redis":  redisCommand,
-		"seed":   seedData,
-		"damage": damage,
-		"save":   save,
-		"until":  until,
+	all := map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"alter":      alter,
+		"cut":        cut,
+		"damage":     damage,
+		"exits":      exits,
+		"expand":     expand,
+		"json":       jsonValue,
+		"number":     number,
+		"redis":      redisCommand,
+		"save":       save,
+		"seed":       seedData,
+		"server":     control,
+		"shape":      shape,
+		"sql":        sqlCommand,
+		"start":      start,
+		"until":      until,
+		"watched":    watched,
+		"web":        web,
+		"web-answer": webAnswer,
+		"web-asked":  webAsked,
+		"web-stop":   webStop,
 	}
+	maps.Copy(all, faultCommands())
+	return all
 }
 
 // exits CODE PROGRAM ARG…: runs a program and wants this exit code.
@@ -59,38 +70,6 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		ts.Check(os.WriteFile(path, []byte(os.Expand(string(text), ts.Getenv)), 0o644))
 	}
-}
-
-// json [FILE] PATH VALUE: compares a value in the last output, or in FILE, found
-// by a gjson path. VALUE is compared as text; ! wants another one.
-func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
-	file := "stdout"
-	if len(args) == 3 {
-		file, args = args[0], args[1:]
-	}
-	if len(args) != 2 {
-		ts.Fatalf("usage: json [FILE] PATH VALUE")
-	}
-	text := ts.ReadFile(file)
-	if !gjson.Valid(text) {
-		ts.Fatalf("%s is no JSON:\n%s", file, text)
-	}
-	got := gjson.Get(text, args[0])
-	if !got.Exists() && !neg {
-		ts.Fatalf("%s is not in\n%s", args[0], text)
-	}
-	if (got.String() == args[1]) == neg {
-		ts.Fatalf("%s is %q (wanted: %v %q) in\n%s", args[0], got.String(), !neg, args[1], text)
-	}
-}
-
-// save NAME PATH: keeps a value of the last output's JSON in the environment.
-func save(ts *testscript.TestScript, _ bool, args []string) {
-	got := gjson.Get(ts.ReadFile("stdout"), args[1])
-	if !got.Exists() {
-		ts.Fatalf("%s is not in\n%s", args[1], ts.ReadFile("stdout"))
-	}
-	ts.Setenv(args[0], got.String())
 }
 
 // until SECONDS PROGRAM ARG…: repeats a program until it succeeds. For waiting on
