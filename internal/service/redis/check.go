@@ -17,6 +17,10 @@ import (
 // that look at the exit code take that for health.
 func (in *Instance) Check(ctx context.Context) (v service.Verdict, err error) {
 	c, err := in.connect(ctx)
+	if isFull(err) {
+		v.Crit("clients-refused", "", nil) // whoever else connects meets the same
+		return v, nil
+	}
 	if err != nil {
 		return v, err
 	}

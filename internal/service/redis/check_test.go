@@ -181,7 +181,12 @@ func TestCountersAreComparedWithTheLastCheck(t *testing.T) {
 		t.Errorf("nothing happened since, found %v", got)
 	}
 	evict()
-	crowd(t, s)
+	leave := crowd(t, s)
+	if got, _ := checked(t, in); got["clients-refused"] != service.Critical {
+		t.Errorf("a crowded server: found %v", got)
+	}
+	leave()
+	eventually(t, func() error { return in.ping(t.Context()) })
 	if got, _ := checked(t, in); got["evictions"] != service.Warning || got["connections-rejected"] != service.Warning {
 		t.Errorf("found %v", got)
 	}
@@ -192,15 +197,21 @@ func TestCountersAreComparedWithTheLastCheck(t *testing.T) {
 	}
 }
 
-// crowd opens more connections than the server takes, and lets go of them.
-func crowd(t *testing.T, s *lab.Server) {
+// crowd opens more connections than the server takes, until leave is called.
+func crowd(t *testing.T, s *lab.Server) (leave func()) {
 	t.Helper()
 	at, err := parseURL(s.URL("0"))
 	must(t, err)
+	var all []*conn
 	for range 8 {
 		c, err := at.dial(t.Context())
 		must(t, err)
-		defer func() { _ = c.close() }()
-		_, _ = c.do("PING")
+		all = append(all, c)
+		_, _ = c.do("PING") // those over the limit are refused
+	}
+	return func() {
+		for _, c := range all {
+			_ = c.close()
+		}
 	}
 }

@@ -74,7 +74,7 @@ func (in *Instance) login(ctx context.Context, c *conn) error {
 // AUTH repeats the arguments.
 func loginError(err error, at endpoint, password string) error {
 	var no *refusal
-	if !errors.As(err, &no) {
+	if !errors.As(err, &no) || errors.Is(err, service.ErrBusy) {
 		return err
 	}
 	said := no.text

@@ -37,7 +37,7 @@ func (r *refusal) Unwrap() error {
 	switch {
 	case strings.HasPrefix(rest, "unknown command"), strings.HasPrefix(rest, "unknown subcommand"):
 		return service.ErrUnsupported
-	case strings.HasPrefix(rest, "max number of clients"):
+	case isFull(r):
 		return service.ErrBusy
 	}
 	return nil
@@ -51,6 +51,12 @@ func (r *refusal) code() string {
 func isCode(err error, code string) bool {
 	var no *refusal
 	return errors.As(err, &no) && no.code() == code
+}
+
+// isFull reports the answer to a connection over maxclients.
+func isFull(err error) bool {
+	var no *refusal
+	return errors.As(err, &no) && strings.HasPrefix(no.text, "ERR max number of clients")
 }
 
 func isLoading(err error) bool { return isCode(err, "LOADING") }
