@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -57,7 +58,7 @@ func TestScripts(t *testing.T) {
 
 // setup gives every script a home of its own, English, and no terminal.
 func setup(env *testscript.Env) error {
-	env.Values[labKey{}] = &servers{byName: map[string]*running{}, sites: map[string]*site{}}
+	env.Values[labKey{}] = &servers{byName: map[string]*running{}, sites: map[string]*site{}, held: map[string][]*pgx.Conn{}}
 	env.Values[faultKey{}] = &faults{jobs: map[string]*spawned{}, disks: map[string]func(){}}
 	for name, value := range map[string]string{
 		"HOME": env.WorkDir, "LANG": "C.UTF-8", "LC_ALL": "", "NO_COLOR": "", "TZ": "Asia/Shanghai",

@@ -28,6 +28,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"save":       save,
 		"seed":       seedData,
 		"server":     control,
+		"sessions":   sessions,
 		"shape":      shape,
 		"sql":        sqlCommand,
 		"start":      start,

@@ -16,8 +16,12 @@ import (
 
 type labKey struct{}
 
-// servers are the real servers of one script.
-type servers struct{ byName map[string]*running }
+// servers are the real servers and the web servers of one script.
+type servers struct {
+	byName map[string]*running
+	sites  map[string]*site
+	held   map[string][]*pgx.Conn
+}
 
 type running struct {
 	*lab.Server
@@ -110,7 +114,7 @@ func control(ts *testscript.TestScript, _ bool, args []string) {
 
 // sql NAME DATABASE STATEMENT: runs SQL and prints one row per line, columns
 // divided by |.
-func sql(ts *testscript.TestScript, neg bool, args []string) {
+func sqlCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, lookup(ts, args[0]).DSN(args[1]))
 	ts.Check(err)
@@ -122,6 +126,28 @@ func sql(ts *testscript.TestScript, neg bool, args []string) {
 	for _, result := range results {
 		for _, row := range result.Rows {
 			fmt.Fprintln(ts.Stdout(), string(joined(row)))
+		}
+	}
+}
+
+// sessions NAME DATABASE COUNT [STATEMENT]: keeps so many sessions open, each after
+// it ran STATEMENT, in place of those kept before.
+func sessions(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, all := context.Background(), ts.Value(labKey{}).(*servers)
+	for _, conn := range all.held[args[0]] {
+		_ = conn.Close(ctx) // its server may be gone
+	}
+	all.held[args[0]] = nil
+	var count int
+	_, err := fmt.Sscan(args[2], &count)
+	ts.Check(err)
+	for range count {
+		conn, err := pgx.Connect(ctx, lookup(ts, args[0]).DSN(args[1]))
+		ts.Check(err)
+		all.held[args[0]] = append(all.held[args[0]], conn)
+		if len(args) > 3 {
+			_, err = conn.Exec(ctx, args[3])
+			ts.Check(err)
 		}
 	}
 }

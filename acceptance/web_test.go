@@ -1,0 +1,140 @@
+package acceptance
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// site is a web server whose answer the script chooses.
+type site struct {
+	server *httptest.Server
+
+	mu     sync.Mutex
+	asked  int
+	status int
+	body   string
+	header map[string]string
+	delay  time.Duration
+}
+
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.asked++
+	status, body, header, delay := s.status, s.body, s.header, s.delay
+	s.mu.Unlock()
+	select {
+	case <-time.After(delay):
+	case <-r.Context().Done():
+		return
+	}
+	for name, value := range header {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(status)
+	fmt.Fprint(w, body)
+}
+
+// web NAME [tls=DAYS]: starts a web server that answers 200 and sets NAME_URL.
+// With tls its certificate ends in so many days (below 0: it has ended) and lies
+// in NAME.pem.
+func web(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: web NAME [tls=DAYS]")
+	}
+	s := &site{status: http.StatusOK, body: "ok\n"}
+	s.server = httptest.NewUnstartedServer(s)
+	if len(args) > 1 {
+		days, err := strconv.Atoi(strings.TrimPrefix(args[1], "tls="))
+		ts.Check(err)
+		certificate, text, err := selfSigned(time.Now().AddDate(0, 0, days))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]+".pem"), text, 0o644))
+		s.server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+		s.server.StartTLS()
+	} else {
+		s.server.Start()
+	}
+	ts.Defer(s.server.Close)
+	ts.Setenv(args[0]+"_URL", s.server.URL)
+	ts.Value(labKey{}).(*servers).sites[args[0]] = s
+}
+
+func findSite(ts *testscript.TestScript, name string) *site {
+	s, ok := ts.Value(labKey{}).(*servers).sites[name]
+	if !ok {
+		ts.Fatalf("no web server %q was started", name)
+	}
+	return s
+}
+
+// web-answer NAME STATUS BODY [delay=DURATION] [HEADER=VALUE…]: what it answers
+// from now on.
+func webAnswer(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 3 {
+		ts.Fatalf("usage: web-answer NAME STATUS BODY [delay=DURATION] [HEADER=VALUE…]")
+	}
+	s := findSite(ts, args[0])
+	status, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status, s.body, s.header, s.delay = status, args[2], map[string]string{}, 0
+	for _, pair := range args[3:] {
+		name, value, _ := strings.Cut(pair, "=")
+		if name == "delay" {
+			s.delay, err = time.ParseDuration(value)
+			ts.Check(err)
+			continue
+		}
+		s.header[name] = value
+	}
+}
+
+// web-asked NAME: prints how many requests it got.
+func webAsked(ts *testscript.TestScript, _ bool, args []string) {
+	s := findSite(ts, args[0])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintln(ts.Stdout(), s.asked)
+}
+
+// web-stop NAME: nothing listens there any more.
+func webStop(ts *testscript.TestScript, _ bool, args []string) { findSite(ts, args[0]).server.Close() }
+
+// selfSigned makes a certificate for this machine that is its own authority.
+func selfSigned(until time.Time) (tls.Certificate, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "upkeep acceptance"},
+		NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	var text bytes.Buffer
+	err = pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, text.Bytes(), err
+}
