@@ -73,7 +73,7 @@ func (a *App) backupOp(_ context.Context, id string, req Request) (operation, er
 	if err != nil {
 		return operation{}, err
 	}
-	b.Keep = keep
+	b.Keep, b.Tidy = keep, a.tidy
 	finish := func(run *journal.Run, done map[string]service.Done) {
 		if done["seal"].Outcome.Result != nil {
 			run.Point = id

@@ -46,7 +46,7 @@ const (
 	encryptionName = "AES256-GCM-HMAC-SHA256"
 	hashName       = "BLAKE2B-256-128"
 	splitterName   = "DYNAMIC-1M-BUZHASH"
-	compressorName = "zstd-fastest"
+	compressorName = "zstd"
 	packSize       = 10 << 20
 )
 

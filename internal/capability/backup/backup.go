@@ -18,6 +18,9 @@ type Backup struct {
 	Point   repository.Header
 	Files   map[string][]byte // the declaration, kept in the point
 	Keep    *repository.Keep  // applied after the point is sealed; nil = keep everything
+	// Tidy merges indexes and gives back space after the point is sealed; nil leaves
+	// both, and the removal of points, to a later backup.
+	Tidy func(ctx context.Context) error
 	// Open gives the repository when the first step needs it: listing the steps
 	// makes none.
 	Open func(ctx context.Context) (*repository.Repository, error)
@@ -31,9 +34,9 @@ type Backup struct {
 
 // What its steps do.
 const (
-	opStore  = "store"
-	opSeal   = "seal"
-	opRetain = "retain"
+	opStore = "store"
+	opSeal  = "seal"
+	opTidy  = "tidy"
 )
 
 // Steps lists one step per target that can be copied, then the sealing of the
@@ -45,8 +48,8 @@ func (b *Backup) Steps() []service.Step {
 			Title: service.Message{ID: "backup.store", Args: service.Args{"target": t.Name}}})
 	}
 	steps = append(steps, b.ownStep(opSeal))
-	if b.Keep != nil {
-		steps = append(steps, b.ownStep(opRetain))
+	if b.Tidy != nil {
+		steps = append(steps, b.ownStep(opTidy))
 	}
 	return steps
 }
@@ -65,8 +68,8 @@ func (b *Backup) Do(ctx context.Context, t service.Task) (service.Outcome, error
 		return b.store(ctx, t)
 	case opSeal:
 		return b.seal(ctx, t)
-	case opRetain:
-		return b.retain(ctx, t)
+	case opTidy:
+		return b.tidy(ctx, t)
 	}
 	return service.Outcome{}, fmt.Errorf("step %s: unknown operation %q", t.Step.ID, t.Step.Op)
 }
@@ -76,7 +79,9 @@ func (b *Backup) Close(ctx context.Context) error {
 	if b.writer == nil {
 		return nil
 	}
-	return b.writer.Close(ctx)
+	w := b.writer
+	b.writer = nil
+	return w.Close(ctx)
 }
 
 func (b *Backup) open(ctx context.Context) (*repository.PointWriter, error) {
@@ -194,16 +199,26 @@ func (b *Backup) seal(ctx context.Context, t service.Task) (service.Outcome, err
 	return service.Outcome{Result: encode(point.ID)}, nil
 }
 
-// retain removes what nothing keeps, once the new point is sealed.
-func (b *Backup) retain(ctx context.Context, t service.Task) (service.Outcome, error) {
+// tidy removes what nothing keeps, once the new point is sealed, and lets the
+// repository merge its indexes.
+func (b *Backup) tidy(ctx context.Context, t service.Task) (out service.Outcome, err error) {
 	if len(t.Earlier[opSeal].Outcome.Result) == 0 {
-		return service.Outcome{}, nil
+		return out, nil
 	}
-	decisions, err := b.repository.Retain(ctx, *b.Keep, false)
-	if err != nil {
-		return service.Outcome{}, fmt.Errorf("apply keep: %w", err)
+	if b.repository, err = b.Open(ctx); err != nil {
+		return out, err
 	}
-	return service.Outcome{Result: encode(decisions)}, nil
+	if b.Keep != nil {
+		decisions, err := b.repository.Retain(ctx, *b.Keep, false)
+		if err != nil {
+			return out, fmt.Errorf("apply keep: %w", err)
+		}
+		out.Result = encode(decisions)
+	}
+	if err := b.Close(ctx); err != nil { // maintenance wants the repository to itself
+		return out, fmt.Errorf("close the point: %w", err)
+	}
+	return out, b.Tidy(ctx)
 }
 
 func encode(v any) json.RawMessage {

@@ -47,6 +47,11 @@ func (v Verify) Do(ctx context.Context, t service.Task) (service.Outcome, error)
 	if err != nil {
 		return service.Outcome{}, fmt.Errorf("read point %s back: %w", v.Point.ID, err)
 	}
+	if len(read.Damaged) > 0 {
+		if _, err := v.Repository.Forget(ctx, read.Damaged); err != nil {
+			return service.Outcome{}, fmt.Errorf("keep later copies from sharing what is damaged: %w", err)
+		}
+	}
 	return service.Outcome{Targets: v.judge(read), Result: encode(read.DamagedParts)}, nil
 }
 
