@@ -14,13 +14,11 @@ import (
 	"time"
 
 	"upkeep/internal/catalogue"
-	"upkeep/internal/command"
 	"upkeep/internal/config"
 	"upkeep/internal/engine"
 	"upkeep/internal/inventory"
 	"upkeep/internal/journal"
 	"upkeep/internal/repository"
-	"upkeep/internal/secret"
 	"upkeep/internal/service"
 	"upkeep/internal/workflow"
 )
@@ -140,47 +138,6 @@ func (a *App) openWorkflow(ctx context.Context) (*workflow.Store, error) {
 	}
 	a.workflow = w
 	return w, nil
-}
-
-// Repository opens the declared repository, or the one in the state directory,
-// and makes it when there is none yet.
-func (a *App) Repository(ctx context.Context) (*repository.Repository, error) {
-	if a.repository != nil {
-		return a.repository, nil
-	}
-	opt, err := a.repositoryOptions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := repository.Open(ctx, opt)
-	if errors.Is(err, service.ErrNotFound) {
-		r, err = repository.Create(ctx, opt)
-	}
-	if errors.Is(err, repository.ErrPassword) {
-		return nil, &service.Fault{ID: "error.wrong-password", Args: service.Args{"path": opt.Path}, Err: err}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the repository %s: %w", opt.Path, err)
-	}
-	a.repository = r
-	return r, nil
-}
-
-func (a *App) repositoryOptions(ctx context.Context) (repository.Options, error) {
-	opt := repository.Options{Path: a.RepositoryPath(), CacheDir: filepath.Join(a.stateDir, "cache"), Now: a.opt.Now}
-	if a.Config.Repository.Path == "" {
-		password, err := a.ownPassword()
-		opt.Password = password
-		return opt, err
-	}
-	tools := &command.Runner{Paths: a.Config.Tools}
-	resolver := secret.Resolver{Base: a.Config.Base, Getenv: a.opt.Getenv, Run: tools.Output}
-	password, err := resolver.Resolve(ctx, a.Config.Repository.Password)
-	if err != nil {
-		return opt, fmt.Errorf("read the repository's password: %w", err)
-	}
-	opt.Password = password
-	return opt, nil
 }
 
 // RepositoryPath is where copies lie.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -13,6 +14,9 @@ import (
 // Points lists this system's restore points, newest first.
 func (a *App) Points(ctx context.Context) ([]repository.Point, error) {
 	r, err := a.Repository(ctx)
+	if errors.Is(err, service.ErrNotFound) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +37,7 @@ func (a *App) Points(ctx context.Context) ([]repository.Point, error) {
 func (a *App) KeptBy(ctx context.Context) (map[string][]string, error) {
 	rules := map[string][]string{}
 	keep, err := a.keep()
-	if err != nil || keep == nil {
+	if err != nil || keep == nil || a.repository == nil {
 		return rules, err
 	}
 	decisions, err := a.repository.Retain(ctx, *keep, true)
@@ -57,6 +61,9 @@ func (a *App) keep() (*repository.Keep, error) {
 // empty), which is the newest complete one that a backup took.
 func (a *App) point(ctx context.Context, id string) (*repository.Repository, repository.Point, error) {
 	r, err := a.Repository(ctx)
+	if errors.Is(err, service.ErrNotFound) {
+		return nil, repository.Point{}, a.noPoint()
+	}
 	if err != nil {
 		return nil, repository.Point{}, err
 	}
@@ -73,7 +80,12 @@ func (a *App) point(ctx context.Context, id string) (*repository.Repository, rep
 			return r, p, nil
 		}
 	}
-	return nil, repository.Point{}, &service.Fault{ID: "error.no-point", Err: fmt.Errorf("system %s has no complete restore point: %w", a.Config.System, service.ErrNotFound)}
+	return nil, repository.Point{}, a.noPoint()
+}
+
+func (a *App) noPoint() error {
+	return &service.Fault{ID: "error.no-point",
+		Err: fmt.Errorf("system %s has no complete restore point: %w", a.Config.System, service.ErrNotFound)}
 }
 
 // Point returns one point: see point.

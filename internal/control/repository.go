@@ -1,0 +1,80 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"upkeep/internal/command"
+	"upkeep/internal/repository"
+	"upkeep/internal/secret"
+	"upkeep/internal/service"
+)
+
+// Repository opens the declared repository, or the one in the state directory.
+// Where there is none the error wraps service.ErrNotFound.
+func (a *App) Repository(ctx context.Context) (*repository.Repository, error) {
+	if a.repository != nil {
+		return a.repository, nil
+	}
+	opt, err := a.repositoryOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := repository.Open(ctx, opt)
+	if errors.Is(err, repository.ErrPassword) {
+		return nil, &service.Fault{ID: "error.wrong-password", Args: service.Args{"path": opt.Path}, Err: err}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the repository %s: %w", opt.Path, err)
+	}
+	a.repository = r
+	return r, nil
+}
+
+// madeAt is where the path of a repository is kept that this machine made or
+// wrote to: when it is gone, a disk is not mounted, and a new one would hide that.
+const madeAt = "repository-path"
+
+// repositoryForWriting also makes a repository where there was never one.
+func (a *App) repositoryForWriting(ctx context.Context) (*repository.Repository, error) {
+	r, err := a.Repository(ctx)
+	if !errors.Is(err, service.ErrNotFound) {
+		return r, err
+	}
+	state := a.state(a.Config.System, "repository")
+	known, err := state.Get(ctx, madeAt)
+	if err != nil {
+		return nil, err
+	}
+	if known == a.RepositoryPath() {
+		return nil, &service.Fault{ID: "error.repository-gone", Args: service.Args{"path": known},
+			Err: fmt.Errorf("the repository %s was there and is not any more: %w", known, service.ErrRefused)}
+	}
+	opt, err := a.repositoryOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if a.repository, err = repository.Create(ctx, opt); err != nil {
+		return nil, fmt.Errorf("make the repository %s: %w", opt.Path, err)
+	}
+	return a.repository, state.Set(ctx, madeAt, opt.Path)
+}
+
+func (a *App) repositoryOptions(ctx context.Context) (repository.Options, error) {
+	opt := repository.Options{Path: a.RepositoryPath(), CacheDir: filepath.Join(a.stateDir, "cache"), Now: a.opt.Now}
+	if a.Config.Repository.Path == "" {
+		password, err := a.ownPassword()
+		opt.Password = password
+		return opt, err
+	}
+	tools := &command.Runner{Paths: a.Config.Tools}
+	resolver := secret.Resolver{Base: a.Config.Base, Getenv: a.opt.Getenv, Run: tools.Output}
+	password, err := resolver.Resolve(ctx, a.Config.Repository.Password)
+	if err != nil {
+		return opt, fmt.Errorf("read the repository's password: %w", err)
+	}
+	opt.Password = password
+	return opt, nil
+}
