@@ -137,17 +137,15 @@ func (r *jobRun) backupFailed() bool {
 // child runs a verb under an ID that was fixed when the job began: after a crash
 // the journal knows whether it ended, began or never did.
 func (a *App) child(ctx context.Context, id string, req Request) (journal.Run, error) {
-	if req.Verb == "report" {
-		return a.writeReport(ctx, id, req)
-	}
 	known, err := a.journal.Run(ctx, id)
+	begun := err == nil
 	switch {
-	case err != nil:
-		return a.submit(ctx, id, req, false)
-	case !known.Finished.IsZero():
+	case begun && !known.Finished.IsZero():
 		return known, nil
+	case req.Verb == "report":
+		return a.writeReport(ctx, id, req, begun)
 	}
-	return a.submit(ctx, id, req, true)
+	return a.submit(ctx, id, req, begun)
 }
 
 // parseVerb reads one entry of a job's do: list: a verb and its flags.

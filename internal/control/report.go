@@ -12,6 +12,7 @@ import (
 	"upkeep/internal/catalogue"
 	"upkeep/internal/engine"
 	"upkeep/internal/journal"
+	"upkeep/internal/service"
 )
 
 // JobOf names the job of a job's run.
@@ -66,24 +67,27 @@ func (a *App) pageOf(ctx context.Context, span string) (report.Page, error) {
 }
 
 // writeReport is the report verb of a job: it writes the job's page so far as
-// HTML beside the declaration.
-func (a *App) writeReport(ctx context.Context, id string, req Request) (journal.Run, error) {
-	run := journal.Run{ID: id, System: a.Config.System, Verb: "report", Parent: req.Parent, Args: req.encode(), Started: a.opt.Now()}
-	page, err := a.jobPage(ctx, req)
-	if err != nil {
-		return run, err
-	}
-	if run.Output, err = a.saveReport(page); err != nil {
-		return run, err
-	}
-	run.Targets, run.Verdict, run.Exit, run.Finished = []journal.Target{}, "ok", engine.ExitDone, a.opt.Now()
+// HTML beside the declaration. begun says that a killed process had begun it.
+func (a *App) writeReport(ctx context.Context, id string, req Request, begun bool) (journal.Run, error) {
+	run := journal.Run{ID: id, System: a.Config.System, Verb: "report", Parent: req.Parent, Args: req.encode(),
+		Started: a.opt.Now(), Targets: []journal.Target{}}
 	j, err := a.Journal(ctx)
+	if err == nil && !begun {
+		err = j.Begin(ctx, run)
+	}
 	if err != nil {
 		return run, err
 	}
-	if err := j.Begin(ctx, run); err != nil {
-		return run, err
+	page, err := a.jobPage(ctx, req)
+	if err == nil {
+		run.Output, err = a.saveReport(page)
 	}
+	run.Verdict, run.Exit = service.OK, engine.ExitDone
+	if err != nil {
+		run.Error = engine.Problem(err)
+		run.Verdict, run.Exit = service.Unknown, run.Error.Code
+	}
+	run.Finished = a.opt.Now()
 	return run, j.Finish(ctx, run)
 }
 

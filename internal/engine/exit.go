@@ -46,19 +46,21 @@ func isAny(err error, sentinels ...error) bool {
 // applies.
 func Exit(run journal.Run, failOn service.Severity) int {
 	codes := map[int]bool{}
-	done := 0
+	done, failed := 0, 0
 	for _, t := range run.Targets {
-		if t.Error == nil {
-			done++
-		} else {
-			codes[t.Error.Code] = true
-		}
 		codes[foundCode(t, failOn)] = true
+		switch {
+		case t.Error != nil:
+			codes[t.Error.Code] = true
+			failed++
+		case t.Target != own: // what was found about upkeep itself makes no target done
+			done++
+		}
 	}
 	if run.Error != nil {
 		codes[run.Error.Code] = true
 	}
-	if done > 0 && done < len(run.Targets) {
+	if done > 0 && failed > 0 {
 		codes[ExitPartly] = true
 	}
 	return Worst(codes)

@@ -41,6 +41,9 @@ func (e *Engine) RunJob(ctx context.Context, job Job) (journal.Run, error) {
 			step = journal.Step{Verb: job.Steps[i].Name, Error: Problem(err), Exit: ExitFailed}
 		}
 		run.Steps = append(run.Steps, step)
+		if err := e.Journal.SaveStep(context.WithoutCancel(ctx), run.ID, step); err != nil {
+			e.Log.Error("step not recorded", "step", step.Verb, "error", err)
+		}
 		job.Keep(step)
 	})
 	return e.sealJob(ctx, run, err)
