@@ -5,6 +5,7 @@ package acceptance
 
 import (
 	"flag"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -66,5 +67,6 @@ func setup(env *testscript.Env) error {
 	} {
 		env.Setenv(name, value)
 	}
-	return os.Chmod(env.WorkDir, 0o755)
+	// Servers that a script lets upkeep start run as other users, who must get here.
+	return errors.Join(os.Chmod(filepath.Dir(env.WorkDir), 0o711), os.Chmod(env.WorkDir, 0o755))
 }
