@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 type Activity struct {
 	Verb   string
 	Runs   int
-	Failed int // ended with an exit code above 1, or not at all
+	Failed int // without a whole result: failed, unfinished, or could not tell
 }
 
 // Drilled is one drill that proved a point: the history of what could be lost
@@ -21,14 +22,19 @@ type Drilled struct {
 	RPO, RTO time.Duration
 }
 
-// order is how verbs follow each other on a page.
-var order = []string{"check", "backup", "verify", "drill"}
+// verbs are in the order in which they follow each other on a page.
+func verbs() []string {
+	return []string{"check", "backup", "verify", "drill", "restore", "run", "report"}
+}
+
+// judging are the verbs whose newest run a page over a span shows in full.
+func judging() []string { return verbs()[:4] }
 
 // Over makes a page of a span of time from runs, newest first: the newest run of
 // every verb in full, and what was done since.
 func Over(system string, runs []journal.Run, since, now time.Time) Page {
-	page := Page{System: system, Title: "report", At: now}
-	for _, verb := range order {
+	page := Page{System: system, Title: "report", At: now, Since: since}
+	for _, verb := range judging() {
 		if i := slices.IndexFunc(runs, func(r journal.Run) bool { return r.Verb == verb }); i >= 0 {
 			page.Sections = append(page.Sections, section(runs[i]))
 		}
@@ -38,8 +44,19 @@ func Over(system string, runs []journal.Run, since, now time.Time) Page {
 			break
 		}
 		page.count(r)
+		page.prove(r)
 	}
+	slices.SortStableFunc(page.Activities, func(a, b Activity) int { return cmp.Compare(rank(a.Verb), rank(b.Verb)) })
+	slices.Reverse(page.Drills)
 	return page
+}
+
+// rank orders verbs; those that it does not know come last.
+func rank(verb string) int {
+	if i := slices.Index(verbs(), verb); i >= 0 {
+		return i
+	}
+	return len(verbs())
 }
 
 func (p *Page) count(r journal.Run) {
@@ -52,6 +69,9 @@ func (p *Page) count(r journal.Run) {
 	if r.Finished.IsZero() || r.Exit > 1 {
 		p.Activities[i].Failed++
 	}
+}
+
+func (p *Page) prove(r journal.Run) {
 	if r.Proof != nil {
 		p.Drills = append(p.Drills, Drilled{r.Started, r.Proof.RPO, r.Proof.RTO})
 	}

@@ -16,23 +16,28 @@ import (
 type Page struct {
 	System   string
 	Title    string // name of the job, or the verb
+	Run      string // of the page's own run; empty for a page over a span
 	At       time.Time
 	Sections []Section
-	Output   string // where the page was written, when it was
+	Problem  *journal.Problem // of a job's own run
+	Open     bool             // the page's own run has not ended: it is at work, or was cut off
+	Output   string           // where the page was written, when it was
 
-	Activities []Activity // of a page over a span
-	Drills     []Drilled  // newest first
+	Since      time.Time // of a page over a span; else zero
+	Activities []Activity
+	Drills     []Drilled // oldest first
 }
 
 // Section is one verb's run.
 type Section struct {
-	Verb    string
-	Took    time.Duration
-	Run     journal.Run
-	Skipped bool
-	Problem *journal.Problem // why the verb did not run at all
-	Counts  map[service.Severity]int
-	Lines   []Line // worst first; what is fine is only counted
+	Verb     string
+	Took     time.Duration
+	Run      journal.Run
+	Skipped  bool
+	Problem  *journal.Problem // why the verb did not run at all, or did not end well
+	Counts   map[service.Severity]int
+	Lines    []Line // worst first; what is fine is only counted
+	Accepted []Line // found, and waived by the declaration
 }
 
 // Line is one thing that needs somebody.
@@ -43,35 +48,43 @@ type Line struct {
 	Error    *journal.Problem // nil for a finding
 }
 
-// Of makes a page of one run, or of a job's run and those of its verbs.
+// Of makes a page of one run, or of a job's run and those of its verbs in order.
 func Of(run journal.Run, children []journal.Run) Page {
-	page := Page{System: run.System, Title: run.Verb, At: run.Started, Output: run.Output}
-	if len(children) == 0 && run.Verb != "run" {
+	page := Page{System: run.System, Title: run.Verb, Run: run.ID, At: run.Started, Output: run.Output, Open: run.Finished.IsZero()}
+	if run.Verb != "run" {
 		page.Sections = []Section{section(run)}
+		page.prove(run)
 		return page
 	}
-	byID := map[string]journal.Run{}
-	for _, c := range children {
-		byID[c.ID] = c
-	}
+	page.Problem = run.Error
+	seen := map[string]bool{}
 	for _, step := range run.Steps {
-		page.add(step, byID)
+		page.step(step, children)
+		seen[step.Run] = true
+	}
+	for _, child := range children { // of a job that has not ended: its steps are not sealed yet
+		if !seen[child.ID] {
+			page.child(child, section(child))
+		}
 	}
 	return page
 }
 
-func (p *Page) add(step journal.Step, runs map[string]journal.Run) {
-	run, known := runs[step.Run]
-	if !known {
+func (p *Page) step(step journal.Step, children []journal.Run) {
+	i := slices.IndexFunc(children, func(r journal.Run) bool { return r.ID == step.Run && step.Run != "" })
+	if i < 0 {
 		p.Sections = append(p.Sections, Section{Verb: step.Verb, Took: step.Took, Skipped: step.Skipped, Problem: step.Error})
 		return
 	}
-	if run.Output != "" {
-		p.Output = run.Output
-	}
-	s := section(run)
-	s.Took = step.Took
+	s := section(children[i])
+	s.Took, s.Problem = step.Took, cmp.Or(s.Problem, step.Error)
+	p.child(children[i], s)
+}
+
+func (p *Page) child(run journal.Run, s Section) {
+	p.Output = cmp.Or(run.Output, p.Output)
 	p.Sections = append(p.Sections, s)
+	p.prove(run)
 }
 
 func section(run journal.Run) Section {
@@ -81,27 +94,63 @@ func section(run journal.Run) Section {
 	}
 	for _, t := range run.Targets {
 		s.Counts[t.Verdict]++
-		s.Lines = append(s.Lines, lines(t)...)
+		open, accepted := lines(t)
+		s.Lines = append(s.Lines, open...)
+		s.Accepted = append(s.Accepted, accepted...)
 	}
-	slices.SortStableFunc(s.Lines, func(a, b Line) int { return cmp.Compare(weight(a.Severity), weight(b.Severity)) })
+	slices.SortStableFunc(s.Lines, worseFirst)
 	return s
 }
 
-func lines(t journal.Target) []Line {
-	var lines []Line
+func lines(t journal.Target) (open, accepted []Line) {
 	if t.Error != nil {
-		lines = append(lines, Line{Target: t.Target, Severity: service.Unknown, Error: t.Error})
+		open = append(open, Line{Target: t.Target, Severity: service.Unknown, Error: t.Error})
 	}
 	for _, f := range t.Findings {
-		if f.Waived == "" {
-			lines = append(lines, Line{Target: t.Target, Severity: f.Severity, Finding: &f})
+		line := Line{Target: t.Target, Severity: f.Severity, Finding: &f}
+		switch {
+		case f.Waived != "":
+			accepted = append(accepted, line)
+		case f.Severity != service.OK:
+			open = append(open, line)
 		}
 	}
-	return lines
+	return open, accepted
 }
+
+func worseFirst(a, b Line) int { return cmp.Compare(weight(a.Severity), weight(b.Severity)) }
 
 // weight puts what is worst first. Unknown comes last: it follows what is known
 // to be wrong.
 func weight(s service.Severity) int {
 	return slices.Index([]service.Severity{service.Critical, service.Warning, service.Unknown, service.OK}, s)
+}
+
+// find returns the section of a verb, or nil where the page has none that ran.
+func (p Page) find(verb string) *Section {
+	for i := range p.Sections {
+		if p.Sections[i].Verb == verb && !p.Sections[i].Skipped {
+			return &p.Sections[i]
+		}
+	}
+	return nil
+}
+
+// open reports whether the verb began and has not ended.
+func (s Section) open() bool { return s.Run.ID != "" && s.Run.Finished.IsZero() }
+
+// has reports whether a line of that severity is open.
+func (s Section) has(severity service.Severity) bool {
+	return slices.ContainsFunc(s.Lines, func(l Line) bool { return l.Severity == severity })
+}
+
+// failed names the targets with an error, in order.
+func (s Section) failed() []string {
+	var names []string
+	for _, t := range s.Run.Targets {
+		if t.Error != nil {
+			names = append(names, t.Target)
+		}
+	}
+	return names
 }

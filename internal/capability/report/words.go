@@ -1,9 +1,174 @@
 package report
 
-import _ "embed"
+import (
+	_ "embed"
+	"maps"
+	"slices"
+	"strings"
+
+	"upkeep/internal/journal"
+	"upkeep/internal/service"
+)
 
 //go:embed text.yaml
 var text []byte
 
 // Words is the verb's catalogue, under the prefix "report".
 func Words() []byte { return text }
+
+func (t Text) say(id string, args map[string]any) string { return t.Words.Message("report."+id, args) }
+
+// told is a line in words.
+type told struct {
+	Title       string
+	Consequence string // of an error
+	Fix         string
+	Since       string // empty unless it is older than the run
+}
+
+func (t Text) told(s Section, l Line) told {
+	if l.Error != nil {
+		return t.problem(s, l.Error, l.Target)
+	}
+	title, fix := t.Words.Finding(l.Finding.ID, l.Finding.Words(l.Target))
+	words := told{Title: title, Fix: fix}
+	if since := l.Finding.Since; !since.IsZero() && since.Before(s.Run.Started) {
+		words.Since = t.Words.Since(since, t.Now)
+	}
+	return words
+}
+
+// problem says what could not be told or done, in the words of the verb.
+func (t Text) problem(s Section, p *journal.Problem, target string) told {
+	title, consequence, fix := t.Words.Error(p.ID, p.Words(target, s.Run.ID))
+	if detail := reason(p); detail != "" {
+		title = t.say("with-detail", args{"title": title, "detail": detail})
+	}
+	lead := "problem-" + s.Verb
+	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore"}, s.Verb) {
+		lead = "problem-other"
+	}
+	return told{Title: t.say(lead, args{"why": title}), Consequence: consequence, Fix: fix}
+}
+
+// detailAtMost keeps a server's novel from filling the page. The journal has all
+// of it.
+const detailAtMost = 300
+
+// reason is an error's own English where the words of its ID are general: a fault
+// with arguments speaks for itself.
+func reason(p *journal.Problem) string {
+	if !strings.HasPrefix(p.ID, "error.") || len(p.Args) > 0 || p.ID == "error.interrupted" {
+		return ""
+	}
+	if r := []rune(p.Detail); len(r) > detailAtMost {
+		return string(r[:detailAtMost]) + "…"
+	}
+	return p.Detail
+}
+
+// Summary is the one line that says how a verb went.
+func (t Text) Summary(s Section) string {
+	switch {
+	case s.Skipped:
+		return t.say("skipped", nil)
+	case s.Problem != nil:
+		return strings.Join(kept(t.tally(s), t.problem(s, s.Problem, "").Title), "  ")
+	case s.open():
+		return strings.Join(kept(t.tally(s), t.say("not-ended", nil)), "  ")
+	case s.Verb == "report":
+		return s.Run.Output
+	case s.Verb == "backup":
+		return t.copiedLine(s)
+	case s.Verb == "verify" && clean(s):
+		return t.say("verify", args{"bytes": sum(s.Run, "bytes"), "share": sample(s)}) + t.accepted(s)
+	case s.Run.Proof != nil:
+		return t.say("drill", args{"what": t.compared(s.Run.Proof.Compared)}) + t.accepted(s)
+	}
+	return t.tally(s)
+}
+
+func kept(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
+}
+
+func (t Text) copiedLine(s Section) string {
+	said := args{"point": s.Run.Point, "bytes": sum(s.Run, "bytes"), "added": sum(s.Run, "added_bytes"),
+		"n": len(s.Run.Targets) - len(s.failed()), "all": len(s.Run.Targets)}
+	if s.Run.Point == "" {
+		return t.say("backup-incomplete", said) + t.accepted(s)
+	}
+	return t.say("backup", said) + t.accepted(s)
+}
+
+// tally counts targets by verdict: "◆ 1 critical  ● 9 ok  1 accepted".
+func (t Text) tally(s Section) string {
+	var parts []string
+	for _, v := range []service.Severity{service.Critical, service.Warning, service.Unknown, service.OK} {
+		if n := s.Counts[v]; n > 0 {
+			parts = append(parts, t.mark(v)+" "+t.say(string(v), args{"n": n}))
+		}
+	}
+	return strings.Join(parts, "  ") + t.accepted(s)
+}
+
+func (t Text) accepted(s Section) string {
+	if len(s.Accepted) == 0 {
+		return ""
+	}
+	return "  " + t.say("accepted", args{"n": len(s.Accepted)})
+}
+
+func sum(run journal.Run, fact string) float64 {
+	total := 0.0
+	for _, target := range run.Targets {
+		n, _ := number(target.Facts[fact])
+		total += n
+	}
+	return total
+}
+
+// number reads a fact, fresh from a kind or back from JSON.
+func number(value any) (float64, bool) {
+	switch n := value.(type) {
+	case float64:
+		return n, true
+	case int64:
+		return float64(n), true
+	case int:
+		return float64(n), true
+	}
+	return 0, false
+}
+
+// countable are the things that a copy is counted in, the telling ones first.
+// "bytes" is not among them: it is shown as a size.
+func countable() []string {
+	return []string{"databases", "tables", "rows", "nodes", "relationships", "objects", "keys", "files", "directories",
+		"links", "large_objects", "sequences", "indexes", "roles"}
+}
+
+// compared lists what was found equal: "214 tables, 112,904 keys".
+func (t Text) compared(counts map[string]int64) string {
+	names := countable()
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if !slices.Contains(names, name) && name != "bytes" && name != "expiring" && name != "functions" {
+			names = append(names, name)
+		}
+	}
+	var parts []any
+	for _, name := range names {
+		if counts[name] > 0 {
+			parts = append(parts, t.counted(name, counts[name]))
+		}
+	}
+	return t.say("list", args{"of": parts})
+}
+
+func (t Text) counted(name string, n int64) string {
+	noun := t.say("count-"+name, args{"n": n})
+	if strings.HasPrefix(noun, "!") { // a kind's own word: shown as the kind calls it
+		return t.Words.Count(n) + " " + strings.ReplaceAll(name, "_", " ")
+	}
+	return noun
+}

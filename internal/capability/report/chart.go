@@ -1,0 +1,72 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// history is the drills of a page as two small charts: how old the copy was, and
+// how long the way back took.
+type history struct {
+	Charts []chart
+	Rows   []drillRow // newest first
+}
+
+type drillRow struct{ At, Age, Back string }
+
+// chart is one line over time, in the units of its picture.
+type chart struct {
+	Title, Last, Top, From, To string
+	Path                       string
+	Dots                       []dot
+	Alt                        string
+}
+
+type dot struct{ X, Y, Words string }
+
+const (
+	chartPoints = 3 // fewer make no line worth looking at
+	drillRows   = 10
+	chartWidth  = 320.0
+	chartHeight = 64.0
+	chartTop    = 16.0 // room for the scale's largest value
+)
+
+func (t Text) drills(p Page) *history {
+	if len(p.Drills) < chartPoints {
+		return nil
+	}
+	h := &history{Charts: []chart{
+		t.chart(p.Drills, "chart-rto", func(d Drilled) time.Duration { return d.RTO }),
+		t.chart(p.Drills, "chart-rpo", func(d Drilled) time.Duration { return d.RPO }),
+	}}
+	for i := len(p.Drills) - 1; i >= 0 && len(h.Rows) < drillRows; i-- {
+		d := p.Drills[i]
+		h.Rows = append(h.Rows, drillRow{t.Words.Time(d.At), t.Words.Duration(d.RPO), t.Words.Duration(d.RTO)})
+	}
+	return h
+}
+
+// chart scales from zero, so that twice as long looks twice as high.
+func (t Text) chart(drills []Drilled, id string, value func(Drilled) time.Duration) chart {
+	first, last := drills[0], drills[len(drills)-1]
+	span := max(last.At.Sub(first.At), 1)
+	top := time.Duration(1)
+	for _, d := range drills {
+		top = max(top, value(d))
+	}
+	c := chart{Title: t.say(id, nil), Last: t.Words.Duration(value(last)), Top: t.Words.Duration(top),
+		From: first.At.Format(time.DateOnly), To: last.At.Format(time.DateOnly)}
+	var path strings.Builder
+	for i, d := range drills {
+		x := 4 + float64(d.At.Sub(first.At))/float64(span)*(chartWidth-8)
+		y := chartTop + (1-float64(value(d))/float64(top))*(chartHeight-chartTop)
+		fmt.Fprintf(&path, "%s%.1f %.1f", map[bool]string{true: "M", false: " L"}[i == 0], x, y)
+		c.Dots = append(c.Dots, dot{fmt.Sprintf("%.1f", x), fmt.Sprintf("%.1f", y),
+			t.Words.Time(d.At) + ": " + t.Words.Duration(value(d))})
+	}
+	c.Path = path.String()
+	c.Alt = t.say("chart-alt", args{"n": len(drills), "title": c.Title, "top": c.Top, "last": c.Last})
+	return c
+}
