@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"upkeep/internal/command"
@@ -17,6 +19,9 @@ import (
 func (a *App) Repository(ctx context.Context) (*repository.Repository, error) {
 	if a.repository != nil {
 		return a.repository, nil
+	}
+	if _, err := os.Stat(a.RepositoryPath()); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no repository at %s: %w", a.RepositoryPath(), service.ErrNotFound)
 	}
 	opt, err := a.repositoryOptions(ctx)
 	if err != nil {

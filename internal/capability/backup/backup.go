@@ -5,7 +5,10 @@ package backup
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+
+	"golang.org/x/sync/errgroup"
 
 	"upkeep/internal/inventory"
 	"upkeep/internal/repository"
@@ -105,13 +108,9 @@ func (b *Backup) store(ctx context.Context, t service.Task) (service.Outcome, er
 	if err != nil {
 		return service.Outcome{}, err
 	}
-	w, err := b.open(ctx)
-	if err != nil {
-		return service.Outcome{}, err
-	}
 	var v service.Verdict
 	b.estimate(ctx, t, &v)
-	copied, err := b.copy(ctx, w, source, t)
+	copied, err := b.copy(ctx, source, t)
 	if err != nil {
 		return service.Outcome{Verdict: v}, err
 	}
@@ -119,22 +118,41 @@ func (b *Backup) store(ctx context.Context, t service.Task) (service.Outcome, er
 	return service.Outcome{Verdict: v, Result: encode(copied)}, nil
 }
 
-func (b *Backup) copy(ctx context.Context, w *repository.PointWriter, source service.Source, t service.Task) (repository.TargetCopy, error) {
-	none := repository.TargetCopy{}
+func (b *Backup) copy(ctx context.Context, source service.Source, t service.Task) (copied repository.TargetCopy, err error) {
 	target := b.target(t.Step.Target)
-	previous, err := b.repository.Latest(ctx, b.Point.System, target.Name)
+	w, view, err := b.both(ctx, source, t)
+	if view != nil {
+		defer func() { err = errors.Join(err, view.Close()) }()
+	}
 	if err != nil {
-		return none, fmt.Errorf("find the previous copy: %w", err)
+		return copied, err
 	}
-	view, err := source.Snapshot(ctx, previous, t.Report)
+	return w.Store(ctx, target.Name, target.Kind.Name(), view, repository.StoreOptions{Limit: target.Limit}, t.Report)
+}
+
+// both opens the point and the view of the target side by side: deriving the
+// repository's keys takes as long as a database needs to describe itself.
+func (b *Backup) both(ctx context.Context, source service.Source, t service.Task) (w *repository.PointWriter, view service.Snapshot, err error) {
+	if b.repository, err = b.Open(ctx); err != nil {
+		return nil, nil, err
+	}
+	previous, err := b.repository.Latest(ctx, b.Point.System, t.Step.Target)
 	if err != nil {
-		return none, fmt.Errorf("open a consistent view: %w", err)
+		return nil, nil, fmt.Errorf("find the previous copy: %w", err)
 	}
-	copied, err := w.Store(ctx, target.Name, target.Kind.Name(), view, repository.StoreOptions{Limit: target.Limit}, t.Report)
-	if closing := view.Close(); err == nil && closing != nil {
-		return none, fmt.Errorf("close the view: %w", closing)
-	}
-	return copied, err
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		w, err = b.open(ctx)
+		return err
+	})
+	group.Go(func() (err error) {
+		if view, err = source.Snapshot(ctx, previous, t.Report); err != nil {
+			return fmt.Errorf("open a consistent view: %w", err)
+		}
+		return nil
+	})
+	err = group.Wait()
+	return w, view, err
 }
 
 func (b *Backup) target(name string) inventory.Target {
