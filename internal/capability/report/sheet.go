@@ -132,12 +132,21 @@ func (t Text) cards(p Page) []card {
 			open, _ := lines(target)
 			slices.SortStableFunc(open, worseFirst)
 			for _, l := range open {
-				c.Entries = append(c.Entries, t.entry(s, l))
+				c.add(t.entry(s, l))
 			}
 		}
 	}
 	slices.SortStableFunc(cards, func(a, b card) int { return cmp.Compare(weight(a.Severity), weight(b.Severity)) })
 	return cards
+}
+
+// add keeps advice that was given before from being given again: a store that is
+// down fails every verb alike.
+func (c *card) add(e entry) {
+	if slices.ContainsFunc(c.Entries, func(before entry) bool { return before.Fix == e.Fix }) {
+		e.Fix, e.Consequence = "", ""
+	}
+	c.Entries = append(c.Entries, e)
 }
 
 func (t Text) entry(s Section, l Line) entry {
