@@ -95,7 +95,9 @@ func (a *App) jobPage(ctx context.Context, req Request) (report.Page, error) {
 	if req.Span != "" {
 		return a.pageOf(ctx, req.Span)
 	}
-	return a.Page(ctx, req.Parent)
+	page, err := a.Page(ctx, req.Parent)
+	page.Open = false // the job is at work on this very page: it speaks of the verbs before it
+	return page, err
 }
 
 // saveReport writes reports/DATE-TITLE.html beside the declaration and returns

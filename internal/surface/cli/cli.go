@@ -185,6 +185,19 @@ func terminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// columns is the width of the terminal that results go to, or 0.
+func (c *cli) columns() int {
+	f, ok := c.Out.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0 // no terminal
+	}
+	return columns
+}
+
 // who names the person behind the process for plans and the audit log.
 func who(getenv func(string) string) string {
 	if name := getenv("SUDO_USER"); name != "" {

@@ -147,7 +147,7 @@ func (c *cli) finished(ctx context.Context, app *control.App, run journal.Run, e
 }
 
 func (c *cli) text() report.Text {
-	return report.Text{Words: c.words, Colour: c.colour(c.Out), Now: c.Now()}
+	return report.Text{Words: c.words, Colour: c.colour(c.Out), Now: c.Now(), Columns: c.columns()}
 }
 
 func (c *cli) printRun(ctx context.Context, app *control.App, run journal.Run) error {
