@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"upkeep/internal/service"
 )
@@ -42,6 +43,9 @@ type snapshot struct {
 // readersAtOnce is how many tables are read at a time: enough to keep the network
 // and one disk busy, few enough not to be felt by the application.
 const readersAtOnce = 2
+
+// dumpsAtOnce is how many pg_dump run at a time.
+const dumpsAtOnce = 2
 
 // Snapshot opens the views. The transactions stay open until Close: they hold
 // ACCESS SHARE locks and keep VACUUM from removing what they see.
@@ -93,7 +97,21 @@ func (s *snapshot) openViews(ctx context.Context, conn *pgx.Conn, missing string
 	}
 	s.identity = identity(s.server, found, shapes)
 	s.findings = s.lacking(absent)
-	return nil
+	return s.spoolSchemas(ctx)
+}
+
+// spoolSchemas lets pg_dump read the schemas before anybody can queue up behind
+// our locks: it takes its own.
+func (s *snapshot) spoolSchemas(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(dumpsAtOnce)
+	for _, v := range s.views {
+		group.Go(func() (err error) {
+			v.schema, err = s.in.spool(ctx, s.dumpSchema(v))
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // lacking names what the copy will not hold.
@@ -125,7 +143,7 @@ func (s *snapshot) lacking(absent []string) (found []service.Finding) {
 func (s *snapshot) Parts(context.Context) iter.Seq2[service.Part, error] {
 	parts := []service.Part{part(globalsName, s.digested(globalsName, s.dumpGlobals))}
 	for _, v := range s.views {
-		parts = append(parts, part(schemaName(v.Name), s.digested(schemaName(v.Name), s.dumpSchema(v))))
+		parts = append(parts, part(schemaName(v.Name), s.digested(schemaName(v.Name), v.schema.content)))
 		if v.largeObjects > 0 {
 			parts = append(parts, part(largeObjectsName(v.Name), s.dumpLargeObjects(v)))
 		}

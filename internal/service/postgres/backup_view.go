@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,14 +13,17 @@ import (
 	"upkeep/internal/service"
 )
 
-// view is one database as one transaction sees it. That transaction only holds
-// the locks and the snapshot; reading is done by others that import it, so that a
-// reader which breaks off takes nothing down.
+// view is one database as one transaction sees it, and as others see it that import
+// its snapshot. Each of them holds a lock on every table from the beginning: one that
+// asked for it later would queue behind an ALTER or TRUNCATE that waits for the
+// first, and nobody would ever get on.
 type view struct {
 	database
 	in           *Instance
-	id           string // of the exported snapshot
-	exporter     *pgx.Conn
+	id           string      // of the exported snapshot
+	conns        []*pgx.Conn // the first one exported it
+	free         chan *pgx.Conn
+	schema       *spooled // pg_dump takes locks of its own, so it runs at the beginning too
 	tables       []table
 	sequences    []sequence
 	extensions   []extension
@@ -29,9 +31,6 @@ type view struct {
 	shape        string // digest of the schema, for the identity
 
 	leave func(*pgx.Conn) error // closes a connection, also after the run was cancelled
-
-	mu   sync.Mutex
-	idle []*pgx.Conn
 }
 
 // relkinds.
@@ -71,40 +70,76 @@ func (in *Instance) openView(ctx context.Context, d database) (*view, error) {
 
 // open locks first and takes the snapshot then: LOCK takes none, so a TRUNCATE or a
 // rewrite that ran between the two could otherwise make a full table look empty.
-func (v *view) open(ctx context.Context) (err error) {
-	if v.exporter, err = v.in.steady(ctx, v.Name, v.Encoding); err != nil {
-		return err
-	}
-	seen, err := tables(ctx, v.exporter)
+func (v *view) open(ctx context.Context) error {
+	exporter, err := v.connect(ctx)
 	if err != nil {
 		return err
 	}
-	if err := v.lock(ctx, seen); err != nil {
+	seen, err := tables(ctx, exporter)
+	if err != nil {
 		return err
 	}
-	if v.tables, err = tables(ctx, v.exporter); err != nil {
+	if err := begin(ctx, exporter); err != nil {
+		return err
+	}
+	if err := lock(ctx, exporter, seen); err != nil {
+		return err
+	}
+	if v.tables, err = tables(ctx, exporter); err != nil {
 		return err
 	}
 	if !slices.EqualFunc(seen, v.tables, sameShape) {
 		return errMoved
 	}
-	if v.id, err = value[string](ctx, v.exporter, "SELECT pg_export_snapshot()"); err != nil {
+	if v.id, err = value[string](ctx, exporter, "SELECT pg_export_snapshot()"); err != nil {
 		return fmt.Errorf("export the snapshot: %w", err)
 	}
-	return v.describe(ctx)
+	if err := v.describe(ctx, exporter); err != nil {
+		return err
+	}
+	return v.addReaders(ctx)
+}
+
+// connect adds a connection to the view.
+func (v *view) connect(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := v.in.steady(ctx, v.Name, v.Encoding)
+	if err == nil {
+		v.conns = append(v.conns, conn)
+	}
+	return conn, err
+}
+
+// addReaders completes the view with connections that see the same.
+func (v *view) addReaders(ctx context.Context) error {
+	for len(v.conns) < readersAtOnce {
+		conn, err := v.connect(ctx)
+		if err != nil {
+			return err
+		}
+		if err := begin(ctx, conn, "SET TRANSACTION SNAPSHOT "+literal(v.id)); err != nil {
+			return fmt.Errorf("import the snapshot: %w", err)
+		}
+		if err := lock(ctx, conn, v.tables); err != nil {
+			return err
+		}
+	}
+	v.free = make(chan *pgx.Conn, len(v.conns))
+	for _, conn := range v.conns {
+		v.free <- conn
+	}
+	return nil
 }
 
 func sameShape(a, b table) bool {
 	return a.OID == b.OID && a.Kind == b.Kind && slices.Equal(a.Columns, b.Columns)
 }
 
-// lock begins the transaction.
-func (v *view) lock(ctx context.Context, seen []table) error {
-	err := execute(ctx, v.exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-		fmt.Sprintf("SET LOCAL lock_timeout TO %d", lockPatience.Milliseconds()))
-	if err != nil {
-		return err
-	}
+func begin(ctx context.Context, conn *pgx.Conn, more ...string) error {
+	statements := append([]string{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}, more...)
+	return execute(ctx, conn, append(statements, fmt.Sprintf("SET LOCAL lock_timeout TO %d", lockPatience.Milliseconds()))...)
+}
+
+func lock(ctx context.Context, conn *pgx.Conn, seen []table) error {
 	var names []string
 	for _, t := range seen {
 		if t.Kind != foreignTable { // LOCK refuses them
@@ -112,7 +147,7 @@ func (v *view) lock(ctx context.Context, seen []table) error {
 		}
 	}
 	for batch := range slices.Chunk(names, locksAtOnce) {
-		err := execute(ctx, v.exporter, "LOCK TABLE ONLY "+strings.Join(batch, ", ONLY ")+" IN ACCESS SHARE MODE")
+		err := execute(ctx, conn, "LOCK TABLE ONLY "+strings.Join(batch, ", ONLY ")+" IN ACCESS SHARE MODE")
 		if state(err) == stateNoTable {
 			return errMoved
 		}
@@ -124,18 +159,18 @@ func (v *view) lock(ctx context.Context, seen []table) error {
 }
 
 // describe reads what the manifest says beside the tables.
-func (v *view) describe(ctx context.Context) (err error) {
-	if v.sequences, err = sequences(ctx, v.exporter); err != nil {
+func (v *view) describe(ctx context.Context, conn *pgx.Conn) (err error) {
+	if v.sequences, err = sequences(ctx, conn); err != nil {
 		return err
 	}
-	if v.extensions, err = extensions(ctx, v.exporter); err != nil {
+	if v.extensions, err = extensions(ctx, conn); err != nil {
 		return err
 	}
-	v.largeObjects, err = value[int64](ctx, v.exporter, "SELECT count(*) FROM pg_largeobject_metadata")
+	v.largeObjects, err = value[int64](ctx, conn, "SELECT count(*) FROM pg_largeobject_metadata")
 	if err != nil {
 		return fmt.Errorf("count large objects: %w", err)
 	}
-	v.shape, err = shape(ctx, v.exporter)
+	v.shape, err = shape(ctx, conn)
 	return err
 }
 
@@ -144,57 +179,15 @@ func (v *view) copies(t table) bool {
 	return t.Kind == plainTable && !v.in.cfg.leavesOutRows(v.Name, t.Schema, t.Name)
 }
 
-// reader returns a connection that sees the view.
-func (v *view) reader(ctx context.Context) (*pgx.Conn, error) {
-	v.mu.Lock()
-	if n := len(v.idle); n > 0 {
-		conn := v.idle[n-1]
-		v.idle = v.idle[:n-1]
-		v.mu.Unlock()
-		return conn, nil
-	}
-	v.mu.Unlock()
-	conn, err := v.in.steady(ctx, v.Name, v.Encoding)
-	if err != nil {
-		return nil, err
-	}
-	err = execute(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-		"SET TRANSACTION SNAPSHOT "+literal(v.id))
-	if err != nil {
-		_ = goodbye(ctx, conn)
-		return nil, fmt.Errorf("import the snapshot: %w", err)
-	}
-	return conn, nil
-}
-
-// giveBack keeps a reader for the next table, unless it broke.
-func (v *view) giveBack(ctx context.Context, conn *pgx.Conn) {
-	if conn.IsClosed() || conn.PgConn().TxStatus() != 'T' {
-		_ = goodbye(ctx, conn)
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.idle = append(v.idle, conn)
-}
-
-// rest closes the idle readers: another database is being read now.
-func (v *view) rest() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, conn := range v.idle {
-		_ = v.leave(conn) // it only read
-	}
-	v.idle = nil
-}
-
 func (v *view) close() error {
-	if v.exporter == nil {
-		return nil
+	var failed error
+	if v.schema != nil {
+		failed = v.schema.remove()
 	}
-	v.rest()
-	if err := v.leave(v.exporter); err != nil && !errors.Is(fault(err), service.ErrUnreachable) {
-		return fmt.Errorf("end the view of database %q: %w", v.Name, err)
+	for _, conn := range v.conns {
+		if err := v.leave(conn); err != nil && !errors.Is(fault(err), service.ErrUnreachable) {
+			failed = errors.Join(failed, fmt.Errorf("end the view of database %q: %w", v.Name, err))
+		}
 	}
-	return nil
+	return failed
 }

@@ -29,27 +29,24 @@ func (s *snapshot) copyTable(v *view, t table) producer {
 	}
 }
 
-// borrow waits for a turn and returns a reader of the view.
+// borrow waits for a turn and for a connection of the view. One whose reader broke
+// off is of no more use, and so is the copy.
 func (s *snapshot) borrow(ctx context.Context, v *view) (*pgx.Conn, func(), error) {
 	select {
 	case s.readers <- struct{}{}:
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
-	for _, other := range s.views {
-		if other != v {
-			other.rest()
-		}
-	}
-	conn, err := v.reader(ctx)
-	if err != nil {
+	select {
+	case conn := <-v.free:
+		return conn, func() {
+			v.free <- conn
+			<-s.readers
+		}, nil
+	case <-ctx.Done():
 		<-s.readers
-		return nil, nil, err
+		return nil, nil, ctx.Err()
 	}
-	return conn, func() {
-		v.giveBack(ctx, conn)
-		<-s.readers
-	}, nil
 }
 
 // copyDigest runs a COPY … TO STDOUT into w, which may be nil, and digests it.

@@ -28,11 +28,12 @@ func digestLargeObjects(ctx context.Context, conn *pgx.Conn) (string, error) {
 }
 
 // dumpLargeObjects is the one part whose source is read twice: pg_dump writes it
-// in a private format, so the digest takes a pass of its own in the same view.
+// in a private format, so the digest takes a pass of its own in the same view. The
+// patterns for schema and tables leave none that pg_dump would lock.
 func (s *snapshot) dumpLargeObjects(v *view) producer {
 	return func(ctx context.Context, w io.Writer) error {
 		err := s.in.runDump(ctx, w, "pg_dump", s.server.Major, "-Fc", "-Z0", "--snapshot="+v.id, "--section=data",
-			"--exclude-table-data=*.*", "-b", "-d", conninfo(v.Name))
+			"-b", "-n", "information_schema", "-T", "*.*", "-d", conninfo(v.Name))
 		if err != nil {
 			return fmt.Errorf("dump large objects of %q: %w", v.Name, err)
 		}

@@ -71,7 +71,11 @@ func declareURL(t *testing.T, env service.Env, url string, password secret.Ref, 
 // sql runs statements in one database as the superuser.
 func sql(t *testing.T, dsn string, statements ...string) {
 	t.Helper()
-	conn := dial(t, dsn)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
 	for _, statement := range statements {
 		if _, err := conn.Exec(t.Context(), statement); err != nil {
 			t.Fatalf("%.200s: %v", statement, err)
@@ -91,7 +95,12 @@ func dial(t *testing.T, dsn string) *pgx.Conn {
 
 func ask[T any](t *testing.T, dsn, statement string) (v T) {
 	t.Helper()
-	if err := dial(t, dsn).QueryRow(t.Context(), statement).Scan(&v); err != nil {
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	if err := conn.QueryRow(t.Context(), statement).Scan(&v); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 	return v

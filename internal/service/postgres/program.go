@@ -61,6 +61,9 @@ func (in *Instance) runDump(ctx context.Context, w io.Writer, program string, ma
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
+	if strings.Contains(err.Error(), "canceling statement due to statement timeout") { // how it gives up waiting for a lock
+		return &service.Fault{ID: "postgres.locked", Err: fmt.Errorf("%w: %w", service.ErrBusy, err)}
+	}
 	conn, _, gone := in.connectServer(ctx)
 	if gone != nil {
 		return errors.Join(err, gone)
@@ -89,11 +92,14 @@ func (s *snapshot) dumpGlobals(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
+// lockWait makes pg_dump give up like LOCK does.
+var lockWait = fmt.Sprintf("--lock-wait-timeout=%dms", lockPatience.Milliseconds())
+
 // dumpSchema writes everything of a database but rows and large objects, in the
 // format that pg_restore reads. It has no data: those are parts of their own.
 func (s *snapshot) dumpSchema(v *view) producer {
 	return func(ctx context.Context, w io.Writer) error {
-		err := s.in.runDump(ctx, w, "pg_dump", s.server.Major, "-Fc", "-Z0", "--snapshot="+v.id,
+		err := s.in.runDump(ctx, w, "pg_dump", s.server.Major, "-Fc", "-Z0", "--snapshot="+v.id, lockWait,
 			"--quote-all-identifiers", "--section=pre-data", "--section=post-data", "-d", conninfo(v.Name))
 		if err != nil {
 			return fmt.Errorf("dump the schema of %q: %w", v.Name, err)

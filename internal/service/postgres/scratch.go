@@ -150,7 +150,7 @@ func extensionsAvailable(ctx context.Context, conn *pgx.Conn, m service.Manifest
 // Sweep ends and removes the scratch servers of killed runs.
 func (in *Instance) Sweep(ctx context.Context) error {
 	var failed error
-	for _, purpose := range []string{scratchPurpose, restorePurpose} {
+	for _, purpose := range []string{scratchPurpose, restorePurpose, dumpPurpose} {
 		left, err := in.env.Leftovers(purpose)
 		if err != nil {
 			return fmt.Errorf("look for leftovers: %w", err)
