@@ -29,7 +29,7 @@ func toDirectory(root *os.Root, h *tar.Header, content io.Reader, folders map[st
 		return root.Symlink(h.Linkname, name)
 	case tar.TypeLink:
 		return root.Link(h.Linkname, name)
-	case tar.TypeReg:
+	case tar.TypeReg, 0: // 0: a header that leaves the type to package tar
 		return writeFile(root, name, h, content)
 	}
 	return nil // devices and sockets have no content to bring back
