@@ -56,8 +56,12 @@ func (t Text) chart(drills []Drilled, id string, value func(Drilled) time.Durati
 	for _, d := range drills {
 		top = max(top, value(d))
 	}
+	form := time.DateOnly
+	if first.At.Format(form) == last.At.Format(form) {
+		form = "15:04"
+	}
 	c := chart{Title: t.say(id, nil), Last: t.Words.Duration(value(last)), Top: t.Words.Duration(top),
-		From: first.At.Format(time.DateOnly), To: last.At.Format(time.DateOnly)}
+		From: first.At.Format(form), To: last.At.Format(form)}
 	var path strings.Builder
 	for i, d := range drills {
 		x := 4 + float64(d.At.Sub(first.At))/float64(span)*(chartWidth-8)

@@ -144,7 +144,7 @@ func number(value any) (float64, bool) {
 // countable are the things that a copy is counted in, the telling ones first.
 // "bytes" is not among them: it is shown as a size.
 func countable() []string {
-	return []string{"databases", "tables", "rows", "nodes", "relationships", "objects", "keys", "files", "directories",
+	return []string{"tables", "rows", "nodes", "relationships", "objects", "keys", "files", "directories", "databases",
 		"links", "large_objects", "sequences", "indexes", "roles"}
 }
 
