@@ -84,6 +84,9 @@ func (a *App) VerifyLog(ctx context.Context) (records int64, heads int, err erro
 		return records, 0, fmt.Errorf("read the heads kept in restore points: %w", err)
 	}
 	for _, p := range points {
+		if !p.Complete {
+			continue // the head comes with the seal
+		}
 		var head journal.Head
 		if _, err := fmt.Sscanf(p.JournalHead, "%d:%s", &head.Seq, &head.Hash); err != nil {
 			return records, heads, fmt.Errorf("head in point %s: %w", p.ID, err)
