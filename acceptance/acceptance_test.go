@@ -4,8 +4,8 @@
 package acceptance
 
 import (
-	"flag"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite what scripts compare with by cm
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "upkeep-acceptance-")
 	if err == nil {
-		err = build(dir)
+		err = errors.Join(os.Chmod(dir, 0o755), build(dir)) // scripts run it as other users too
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -60,7 +60,7 @@ func TestScripts(t *testing.T) {
 // setup gives every script a home of its own, English, and no terminal.
 func setup(env *testscript.Env) error {
 	env.Values[labKey{}] = &servers{byName: map[string]*running{}, sites: map[string]*site{}, held: map[string][]*pgx.Conn{}}
-	env.Values[faultKey{}] = &faults{jobs: map[string]*spawned{}, disks: map[string]func(){}}
+	env.Values[faultKey{}] = &faults{jobs: map[string]*spawned{}, disks: map[string]func(){}, grows: map[string]func(){}}
 	for name, value := range map[string]string{
 		"HOME": env.WorkDir, "LANG": "C.UTF-8", "LC_ALL": "", "NO_COLOR": "", "TZ": "Asia/Shanghai",
 		"TMPDIR": env.WorkDir, "CI": os.Getenv("CI"),

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -40,6 +41,8 @@ func faultCommands() map[string]func(ts *testscript.TestScript, neg bool, args [
 		"smalldisk": smallDisk,
 		"filldisk":  fillDisk,
 		"freedisk":  freeDisk,
+		"grow":      grow,
+		"rest":      rest,
 	}
 }
 
@@ -57,6 +60,7 @@ type faultKey struct{}
 type faults struct {
 	jobs  map[string]*spawned
 	disks map[string]func()
+	grows map[string]func()
 }
 
 // spawned is a program that a script started and goes on beside it.
@@ -271,4 +275,30 @@ func fillDisk(ts *testscript.TestScript, _ bool, args []string) {
 
 func freeDisk(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value(faultKey{}).(*faults).disks[args[0]]()
+}
+
+// grow FILE: appends to a file every millisecond. rest FILE: ends that.
+func grow(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_APPEND|os.O_WRONLY, 0)
+	ts.Check(err)
+	stop, stopped := make(chan bool), make(chan bool)
+	end := sync.OnceFunc(func() { close(stop); <-stopped })
+	ts.Value(faultKey{}).(*faults).grows[args[0]] = end
+	ts.Defer(end)
+	go func() {
+		defer close(stopped)
+		defer f.Close()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+				_, _ = f.WriteString("and more\n") // where the disk is full, it rests
+			}
+		}
+	}()
+}
+
+func rest(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value(faultKey{}).(*faults).grows[args[0]]()
 }
