@@ -87,8 +87,10 @@ func (d Drill) target(ctx context.Context, t service.Task) (out service.Outcome,
 		return service.Outcome{Verdict: v}, err
 	}
 	r := result{Taken: c.Manifest().Taken, Took: time.Since(started), Compared: compared(c, v)}
-	v.Set("rto_s", r.Took.Seconds())
-	v.Set("rpo_s", d.Now().Sub(r.Taken).Seconds())
+	if service.Worst(v.Findings) != service.Critical { // what did not come back whole has no time to be back
+		v.Set("rto_s", r.Took.Seconds())
+		v.Set("rpo_s", d.Now().Sub(r.Taken).Seconds())
+	}
 	return service.Outcome{Verdict: v, Result: encode(r)}, nil
 }
 

@@ -9,6 +9,9 @@ import (
 	"upkeep/internal/service"
 )
 
+// Formats are what Write can write.
+func Formats() []string { return []string{"text", "md", "html", "json"} }
+
 // Write writes a page as text, md, html or json.
 func Write(out io.Writer, p Page, format string, words catalogue.Words, now time.Time) error {
 	text := Text{Words: words, Now: now}

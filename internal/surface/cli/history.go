@@ -3,10 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"upkeep/internal/capability/report"
 	"upkeep/internal/control"
 	"upkeep/internal/journal"
 )
@@ -147,6 +150,9 @@ func (c *cli) reportCommand() *cobra.Command {
 		}
 		if c.json {
 			*format = "json"
+		}
+		if !slices.Contains(report.Formats(), *format) {
+			return usage{fmt.Errorf("--format is one of %s, not %q", strings.Join(report.Formats(), ", "), *format)}
 		}
 		return c.with(cmd.Context(), func(app *control.App) error {
 			return app.Report(cmd.Context(), c.Out, span, *format, c.words)
