@@ -55,7 +55,7 @@ func verdict(ctx context.Context, name string, err error, stderr string) error {
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return &ExitError{Program: name, Code: exit.ExitCode(), State: exit.ProcessState.String(), Stderr: stderr}
+		return &ExitError{Program: name, Code: exit.ExitCode(), State: exit.String(), Stderr: stderr}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
 )
@@ -68,7 +67,7 @@ func (r record) seal() string {
 		var size [8]byte
 		binary.BigEndian.PutUint64(size[:], uint64(len(field)))
 		h.Write(size[:]) // a hash never fails
-		io.WriteString(h, field)
+		h.Write([]byte(field))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

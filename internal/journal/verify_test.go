@@ -72,6 +72,9 @@ func dump(t testing.TB, path, query string) []string {
 		}
 		all = append(all, line)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return all
 }
 

@@ -137,7 +137,7 @@ func (c *checked) Read(b []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return n, fmt.Errorf("read part %q: %w", string(c.entry.Name), readError(err))
 	case c.size != c.entry.Size || hex.EncodeToString(c.sum.Sum(nil)) != c.entry.SHA256:
 		return n, fmt.Errorf("part %q has %d bytes that are not the %d stored: %w",

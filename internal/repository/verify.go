@@ -253,7 +253,7 @@ func (v *verification) readPart(ctx context.Context, e entry, buffer []byte) (in
 		n, err := r.Read(buffer)
 		size += int64(n)
 		v.progress.add(int64(n))
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return size, nil
 		}
 		if err == nil {

@@ -59,6 +59,8 @@ const glance = 200 * time.Millisecond
 // to recover and puts back, and the steps would be run through twice.
 func (e *executor) resume(id string) (dbos.WorkflowHandle[bool], error) {
 	queue := "resume " + id
+	// RegisterQueue would keep the queue in the database, where other executors see it.
+	//nolint:staticcheck // deprecated for queues that are shared
 	dbos.NewWorkflowQueue(e.dbos, queue, dbos.WithQueueBasePollingInterval(glance))
 	if err := dbos.Launch(e.dbos); err != nil {
 		return nil, err

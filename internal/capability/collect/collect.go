@@ -49,7 +49,7 @@ func (r *Round) Take(ctx context.Context) map[string]error {
 			return nil
 		})
 	}
-	group.Wait() // its funcs never fail: errors are kept by target
+	_ = group.Wait() // its funcs never fail: errors are kept by target
 	return failed
 }
 

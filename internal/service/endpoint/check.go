@@ -41,13 +41,13 @@ func (in *Instance) explain(err error, v *service.Verdict) error {
 
 // others returns what was joined to a *held: a State that could not be written.
 func others(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
 		return nil
 	}
 	var rest []error
 	for _, e := range joined.Unwrap() {
-		if _, isHeld := e.(*held); !isHeld {
+		if wait := (*held)(nil); !errors.As(e, &wait) {
 			rest = append(rest, e)
 		}
 	}

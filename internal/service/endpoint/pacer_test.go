@@ -42,7 +42,8 @@ func TestLimitedProbeIsUnknownAndWaits(t *testing.T) {
 		return got["probe-limited"].Severity
 	}
 	in := pointWith(t, shared, env, url, "")
-	if look(in) != service.Unknown || look(in) != service.Unknown || server.asked.Load() != 1 {
+	first, second := look(in), look(in)
+	if first != service.Unknown || second != service.Unknown || server.asked.Load() != 1 {
 		t.Fatalf("asked %d times", server.asked.Load())
 	}
 	server.on.Store(false)

@@ -85,10 +85,10 @@ func (d *describer) firstOf(e *entry) string {
 	if e.stat.Nlink < 2 || e.follow {
 		return ""
 	}
-	key := inode{uint64(e.stat.Dev), e.stat.Ino}
+	key := inode{e.stat.Dev, e.stat.Ino}
 	met, known := d.links[key]
 	if !known {
-		d.links[key] = &sharers{e.name, uint64(e.stat.Nlink) - 1}
+		d.links[key] = &sharers{e.name, e.stat.Nlink - 1}
 		return ""
 	}
 	if met.left--; met.left == 0 {

@@ -166,7 +166,7 @@ func (m *meta) differences(o *meta, owned bool) (names []string) {
 	}
 	check("type", m.kind != o.kind)
 	check("mode", m.mode != o.mode && m.kind != link)
-	check("owner", owned && !(alike(m.uid, o.uid, m.user, o.user) && alike(m.gid, o.gid, m.group, o.group)))
+	check("owner", owned && (!alike(m.uid, o.uid, m.user, o.user) || !alike(m.gid, o.gid, m.group, o.group)))
 	check("time", m.mtime != o.mtime)
 	check("target", m.target != o.target)
 	check("hard link", m.hardlink != o.hardlink)

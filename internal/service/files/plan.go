@@ -102,10 +102,10 @@ func (r *rooms) of(name string) (*disk, error) {
 		}
 		path = path[:max(0, strings.LastIndexByte(path, '/'))]
 	}
-	d := r.disks[uint64(st.Dev)]
+	d := r.disks[st.Dev]
 	if d == nil {
 		d = &disk{path: join(r.top, path)}
-		r.disks[uint64(st.Dev)] = d
+		r.disks[st.Dev] = d
 	}
 	r.dir, r.last = dir, d
 	return d, nil

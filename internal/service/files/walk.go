@@ -175,7 +175,7 @@ func (e *entry) look() (err error) {
 // enter yields a directory and what is in it.
 func (w *walk) enter(ctx context.Context, at location, c *child, e *entry, yield func(*entry) bool) error {
 	e.name += "/"
-	inside := location{path: e.name, pos: c.pos, anchor: at.anchor, rel: e.rel + "/", dev: uint64(e.stat.Dev)}
+	inside := location{path: e.name, pos: c.pos, anchor: at.anchor, rel: e.rel + "/", dev: e.stat.Dev}
 	if w.oneDisk && at.pos.whole && inside.dev != at.dev {
 		return w.yield(c, e, yield)
 	}

@@ -35,7 +35,8 @@ func play(role string) {
 	switch role {
 	case "burn":
 		go func() {
-			for {
+			for n := 0; ; n++ {
+				runtime.KeepAlive(n)
 			}
 		}()
 	case "parent of one that burns":

@@ -172,7 +172,7 @@ func (c *cli) log() *slog.Logger {
 	if c.verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(tint.NewHandler(c.Err, &tint.Options{Level: level, NoColor: !c.colour(c.Err)}))
+	return slog.New(tint.NewTextHandler(c.Err, &tint.Options{Level: level, NoColor: !c.colour(c.Err)}))
 }
 
 // colour reports whether a stream is a terminal that wants colours.
