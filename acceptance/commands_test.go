@@ -73,14 +73,14 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// until SECONDS PROGRAM ARG…: repeats a program until it succeeds. For waiting on
-// a state, never for trying again what must work.
-func until(ts *testscript.TestScript, _ bool, args []string) {
+// until SECONDS PROGRAM ARG…: repeats a program until it succeeds; ! until it fails.
+// For waiting on a state, never for trying again what must work.
+func until(ts *testscript.TestScript, neg bool, args []string) {
 	seconds, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	for end := time.Now().Add(time.Duration(seconds) * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		err := ts.Exec(args[1], args[2:]...)
-		if err == nil {
+		if (err != nil) == neg {
 			return
 		}
 		if time.Now().After(end) {
