@@ -35,7 +35,10 @@ type Work struct {
 	Do        func(ctx context.Context, t service.Task) (service.Outcome, error)
 	// Finish completes the run's record after the last step and before it is
 	// sealed: its point, its proof. It is called for failed runs too.
-	Finish   func(run *journal.Run, done map[string]service.Done)
+	Finish func(run *journal.Run, done map[string]service.Done)
+	// Claim takes what only one run may have, once the locks are held and before the
+	// run is recorded; nil for nothing. It is not called for a resumed run.
+	Claim    func(ctx context.Context) error
 	Allow    service.Risk  // the highest risk that was approved; empty = read-only
 	Side     int           // steps at once; above 1 they must not need each other and are not durable
 	Durable  bool          // survives a crash: finished steps are not done again
@@ -87,7 +90,12 @@ func (e *Engine) begin(ctx context.Context, w *Work) error {
 		w.Run.Started = e.Now()
 	}
 	if w.Resume {
-		return e.Journal.Note(ctx, w.Run.System, "run-resumed", map[string]string{"run": w.Run.ID})
+		return e.resume(ctx, w)
+	}
+	if w.Claim != nil {
+		if err := w.Claim(ctx); err != nil {
+			return err
+		}
 	}
 	if err := e.Journal.Begin(ctx, w.Run); err != nil {
 		return fmt.Errorf("begin run %s: %w", w.Run.ID, err)
@@ -95,11 +103,24 @@ func (e *Engine) begin(ctx context.Context, w *Work) error {
 	return nil
 }
 
+// resume goes on with a run under its own start: findings are as old as they were.
+func (e *Engine) resume(ctx context.Context, w *Work) error {
+	begun, err := e.Journal.Run(ctx, w.Run.ID)
+	if err != nil {
+		return fmt.Errorf("resume run %s: %w", w.Run.ID, err)
+	}
+	w.Run.Started = begun.Started
+	return e.Journal.Note(ctx, w.Run.System, "run-resumed", map[string]string{"run": w.Run.ID})
+}
+
 // finish seals the run even when ctx has ended: a record outlives cancellation.
 func (e *Engine) finish(ctx context.Context, r *runner, err error) (journal.Run, error) {
 	run := r.record()
-	if err != nil {
+	switch {
+	case err != nil:
 		run.Error = Problem(err)
+	case r.unsaved != nil:
+		run.Error = Problem(r.unsaved)
 	}
 	if r.work.Finish != nil {
 		r.work.Finish(&run, r.done)

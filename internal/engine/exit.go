@@ -49,11 +49,14 @@ func Exit(run journal.Run, failOn service.Severity) int {
 	done, failed := 0, 0
 	for _, t := range run.Targets {
 		codes[foundCode(t, failOn)] = true
-		switch {
-		case t.Error != nil:
+		if t.Error != nil {
 			codes[t.Error.Code] = true
+		}
+		switch {
+		case t.Target == own: // what was found about upkeep itself makes no target done, nor failed
+		case t.Error != nil:
 			failed++
-		case t.Target != own: // what was found about upkeep itself makes no target done
+		default:
 			done++
 		}
 	}

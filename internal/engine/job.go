@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"upkeep/internal/journal"
@@ -35,6 +36,7 @@ func (e *Engine) RunJob(ctx context.Context, job Job) (journal.Run, error) {
 	}
 	run := w.Run
 	run.Targets = []journal.Target{}
+	var unsaved error
 	err = store.Run(ctx, run.ID, job.Steps, func(i int, raw json.RawMessage) {
 		var step journal.Step
 		if err := json.Unmarshal(raw, &step); err != nil {
@@ -42,10 +44,13 @@ func (e *Engine) RunJob(ctx context.Context, job Job) (journal.Run, error) {
 		}
 		run.Steps = append(run.Steps, step)
 		if err := e.Journal.SaveStep(context.WithoutCancel(ctx), run.ID, step); err != nil {
-			e.Log.Error("step not recorded", "step", step.Verb, "error", err)
+			unsaved = errors.Join(unsaved, fmt.Errorf("record the result of %s: %w", step.Verb, err))
 		}
 		job.Keep(step)
 	})
+	if err == nil {
+		err = unsaved
+	}
 	return e.sealJob(ctx, run, err)
 }
 

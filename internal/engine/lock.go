@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -16,9 +17,9 @@ import (
 // lock takes the run's own lock and those of its targets, or none. The kernel
 // lets go of them when the process dies, so a crash leaves nothing to clear.
 func (e *Engine) lock(w Work) (func(), error) {
-	names := []string{"run-" + w.Run.ID}
+	wanted := []lockName{{kind: "run", name: w.Run.ID}}
 	if w.Locked {
-		names = append(names, targetLocks(w)...)
+		wanted = append(wanted, targetLocks(w)...)
 	}
 	var held []*flock.Flock
 	release := func() {
@@ -28,7 +29,7 @@ func (e *Engine) lock(w Work) (func(), error) {
 			}
 		}
 	}
-	for _, name := range names {
+	for _, name := range wanted {
 		l, err := e.take(name, w.Run.ID)
 		if err != nil {
 			release()
@@ -40,19 +41,48 @@ func (e *Engine) lock(w Work) (func(), error) {
 }
 
 // targetLocks are sorted: two runs that share targets cannot wait for each other.
-func targetLocks(w Work) []string {
-	var names []string
+func targetLocks(w Work) []lockName {
+	var targets []string
 	for _, s := range w.Steps {
 		if s.Target != "" {
-			names = append(names, "target-"+w.Run.System+"-"+s.Target)
+			targets = append(targets, s.Target)
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	slices.Sort(targets)
+	var locks []lockName
+	for _, target := range slices.Compact(targets) {
+		locks = append(locks, lockName{"target", w.Run.System, target})
+	}
+	return locks
 }
 
-func (e *Engine) take(name, run string) (*flock.Flock, error) {
-	path := filepath.Join(e.Locks, strings.ReplaceAll(name, "/", "_")+".lock")
+// lockName says what a lock is for.
+type lockName struct{ kind, system, name string }
+
+// String is how people are told of it.
+func (n lockName) String() string {
+	if n.system == "" {
+		return n.kind + " " + n.name
+	}
+	return n.kind + " " + n.system + "/" + n.name
+}
+
+// file is one name for one lock: what can be read of it for whoever looks into the
+// directory, and a digest, because names may hold any bytes, be long, and meet
+// when they are joined.
+func (n lockName) file() string {
+	readable := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '_'
+	}, n.kind+"-"+n.name)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", n.kind, n.system, n.name))
+	return fmt.Sprintf("%.40s-%x.lock", readable, sum[:8])
+}
+
+func (e *Engine) take(name lockName, run string) (*flock.Flock, error) {
+	path := filepath.Join(e.Locks, name.file())
 	l := flock.New(path, flock.SetPermissions(0o600))
 	taken, err := l.TryLock()
 	if err != nil {
@@ -60,7 +90,7 @@ func (e *Engine) take(name, run string) (*flock.Flock, error) {
 	}
 	if !taken {
 		holder, _ := os.ReadFile(path) // only for the message: it may just have been released
-		return nil, &service.Fault{ID: "error.locked", Args: service.Args{"lock": name, "run": string(holder)},
+		return nil, &service.Fault{ID: "error.locked", Args: service.Args{"lock": name.String(), "run": string(holder)},
 			Err: fmt.Errorf("lock %s is held by run %s: %w", name, holder, service.ErrBusy)}
 	}
 	if err := os.WriteFile(path, []byte(run), 0o600); err != nil {

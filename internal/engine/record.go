@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -38,9 +39,26 @@ func (r *runner) saveStep(ctx context.Context, s service.Step, result sealed) {
 		r.problem = result.Problem
 	}
 	r.mu.Unlock()
-	if err := r.engine.Journal.SaveStep(ctx, r.work.Run.ID, step); err != nil {
-		r.engine.Log.Error("step not recorded", "step", s.ID, "error", err)
+	r.saved(r.engine.Journal.SaveStep(ctx, r.work.Run.ID, step))
+}
+
+// saved remembers why the journal did not take a result. The run goes on to what
+// only reads, changes nothing more, and does not end as done.
+func (r *runner) saved(err error) {
+	if err == nil {
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unsaved == nil {
+		r.unsaved = fmt.Errorf("record a result: %w", err)
+	}
+}
+
+func (r *runner) unrecorded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unsaved != nil
 }
 
 // own is where a run puts what it found about upkeep itself: the declaration, the
@@ -55,40 +73,41 @@ func (r *runner) addTo(ctx context.Context, name string, result sealed) *journal
 	if name == "" || result.Skipped {
 		return nil
 	}
-	target := r.target(name)
-	target.Took += result.Took
-	target.Error = result.Problem
-	target.Findings = append(target.Findings, r.judged(ctx, name, target.Kind, result.Outcome.Verdict)...)
-	for fact, value := range result.Outcome.Verdict.Facts {
-		target.Facts[fact] = value
-	}
-	target.Verdict = targetVerdict(*target)
-	if err := r.engine.Journal.SaveTarget(ctx, r.work.Run.ID, *target); err != nil {
-		r.engine.Log.Error("result not recorded", "target", name, "error", err)
-	}
-	return target
+	target := r.merge(name, result, r.judged(ctx, name, result.Outcome.Verdict))
+	r.saved(r.engine.Journal.SaveTarget(ctx, r.work.Run.ID, target))
+	return &target
 }
 
-func (r *runner) target(name string) *journal.Target {
+// merge returns a copy of the target's result with that of one more step in it.
+func (r *runner) merge(name string, result sealed, found []journal.Finding) journal.Target {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known, ok := r.results[name]; ok {
-		return known
+	target, known := r.results[name]
+	if !known {
+		target = &journal.Target{Target: name, Kind: r.kind(name), Facts: service.Facts{}}
+		r.results[name] = target
 	}
-	t := &journal.Target{Target: name, Kind: r.kind(name), Facts: service.Facts{}}
-	r.results[name] = t
-	return t
+	target.Took += result.Took
+	if result.Problem != nil {
+		target.Error = result.Problem
+	}
+	target.Findings = append(target.Findings, found...)
+	maps.Copy(target.Facts, result.Outcome.Verdict.Facts)
+	target.Verdict = targetVerdict(*target)
+	said := *target
+	said.Findings, said.Facts = slices.Clone(target.Findings), maps.Clone(target.Facts)
+	return said
 }
 
 // judged completes findings: full ID, age, and the reason where one is accepted.
-func (r *runner) judged(ctx context.Context, target, kind string, v service.Verdict) []journal.Finding {
+func (r *runner) judged(ctx context.Context, target string, v service.Verdict) []journal.Finding {
 	var found []journal.Finding
 	for _, f := range v.Findings {
 		id := f.ID
 		if !strings.Contains(id, ".") {
-			id = kind + "." + id
+			id = r.kind(target) + "." + id
 		}
-		j := journal.Finding{ID: id, Severity: f.Severity, Subject: f.Subject, Args: f.Args}
+		j := journal.Finding{ID: id, Severity: severity(f.Severity), Subject: f.Subject, Args: f.Args}
 		if why, expired, ok := r.work.Inventory.Waiver(target, id, r.engine.Now()); ok && !expired {
 			j.Waived = why
 		}
@@ -100,6 +119,15 @@ func (r *runner) judged(ctx context.Context, target, kind string, v service.Verd
 		return found
 	}
 	return aged
+}
+
+// severity keeps a word that nobody knows from counting as ok.
+func severity(s service.Severity) service.Severity {
+	switch s {
+	case service.OK, service.Warning, service.Critical:
+		return s
+	}
+	return service.Unknown
 }
 
 func targetVerdict(t journal.Target) service.Severity {
@@ -115,12 +143,12 @@ func targetVerdict(t journal.Target) service.Severity {
 	return service.Worst(open)
 }
 
-// record returns the run so far, targets in the order of the steps.
+// record returns the run so far, targets and steps in the order of the plan.
 func (r *runner) record() journal.Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	run := r.work.Run
-	run.Steps, run.Error = r.steps, r.problem
+	run.Steps, run.Error = r.inOrder(), r.problem
 	run.Targets = []journal.Target{}
 	listed := map[string]bool{}
 	names := []string{}
@@ -135,6 +163,15 @@ func (r *runner) record() journal.Run {
 		}
 	}
 	return run
+}
+
+// inOrder sorts the steps that were done side by side.
+func (r *runner) inOrder() []journal.Step {
+	place := map[string]int{}
+	for i, s := range r.work.Steps {
+		place[s.ID] = i
+	}
+	return slices.SortedStableFunc(slices.Values(r.steps), func(a, b journal.Step) int { return place[a.ID] - place[b.ID] })
 }
 
 func without(names []string, name string) []string {

@@ -3,7 +3,11 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +28,7 @@ type runner struct {
 	results   map[string]*journal.Target // by target
 	steps     []journal.Step
 	problem   *journal.Problem // of the first failed step without a target
+	unsaved   error            // why the journal did not take a result
 	begun     bool             // some step was done by this process
 	instances map[string]service.Instance
 }
@@ -106,6 +111,7 @@ func (r *runner) step(ctx context.Context, s service.Step) (sealed, error) {
 	if ctx.Err() != nil && interrupted(ctx.Err()) {
 		return sealed{}, ctx.Err()
 	}
+	outcome, err = recordable(outcome, err)
 	result := sealed{Outcome: outcome, Took: time.Since(started)}
 	if err != nil {
 		result.Problem = Problem(err)
@@ -113,10 +119,27 @@ func (r *runner) step(ctx context.Context, s service.Step) (sealed, error) {
 	return result, nil
 }
 
-func (r *runner) do(ctx context.Context, s service.Step) (service.Outcome, error) {
-	if !permitted(s.Risk, r.work.Allow) {
-		return service.Outcome{}, fmt.Errorf("step %s is %s and was not approved: %w", s.ID, s.Risk, service.ErrRefused)
+// recordable makes an error of an outcome that JSON cannot hold, such as a fact
+// that is not a number, and of an interruption that nobody asked for: only the
+// end of the run's own context leaves it open.
+func recordable(o service.Outcome, err error) (service.Outcome, error) {
+	if interrupted(err) {
+		err = fmt.Errorf("gave up by itself: %v", err)
 	}
+	if _, cannot := json.Marshal(o); cannot != nil {
+		return service.Outcome{}, errors.Join(fmt.Errorf("record what was found: %w", cannot), err)
+	}
+	return o, err
+}
+
+func (r *runner) do(ctx context.Context, s service.Step) (o service.Outcome, err error) {
+	if !permitted(s.Risk, r.work.Allow) {
+		return o, fmt.Errorf("step %s is %s and was not approved: %w", s.ID, s.Risk, service.ErrRefused)
+	}
+	if s.Risk != service.ReadOnly && r.unrecorded() {
+		return o, fmt.Errorf("step %s changes something, and the journal takes no records: %w", s.ID, service.ErrRefused)
+	}
+	defer func() { err = r.recovered(recover(), s, err) }()
 	in, err := r.instance(s.Target)
 	if err != nil {
 		return service.Outcome{}, err
@@ -128,10 +151,33 @@ func (r *runner) do(ctx context.Context, s service.Step) (service.Outcome, error
 	}
 	if !r.halfDone() {
 		if err := fresh(ctx, s, in); err != nil {
-			return service.Outcome{}, err
+			return service.Outcome{}, late(ctx, err)
 		}
 	}
-	return r.work.Do(ctx, service.Task{Step: s, Instance: in, Report: r.report(s), Earlier: r.earlier()})
+	o, err = r.work.Do(ctx, service.Task{Step: s, Instance: in, Report: r.report(s), Earlier: r.earlier()})
+	return o, late(ctx, err)
+}
+
+// late names the deadline where a step only says that it was interrupted.
+func late(ctx context.Context, err error) error {
+	if interrupted(err) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%v: %w", err, ctx.Err())
+	}
+	return err
+}
+
+// recovered makes an error of a panic: one kind's mistake must not take the
+// results of the others down. Its value may hold anything, so only what the Go
+// runtime says is shown; the log has the place.
+func (r *runner) recovered(panicked any, s service.Step, err error) error {
+	if panicked == nil {
+		return err
+	}
+	r.engine.Log.Error("step panicked", "step", s.ID, "stack", string(debug.Stack()))
+	if known, ok := panicked.(runtime.Error); ok {
+		return fmt.Errorf("step %s panicked: %v", s.ID, known)
+	}
+	return fmt.Errorf("step %s panicked with a %T", s.ID, panicked)
 }
 
 // halfDone reports whether the next step may have been cut off by a crash: the
@@ -163,15 +209,12 @@ func fresh(ctx context.Context, s service.Step, in service.Instance) error {
 	return nil
 }
 
-func permitted(risk, allowed service.Risk) bool { return rank(risk) <= rank(allowed) }
-
-func rank(r service.Risk) int {
-	for i, known := range []service.Risk{service.Harmless, service.Reversible, service.Disruptive, service.Destructive} {
-		if r == known {
-			return i + 1
-		}
-	}
-	return 0
+// permitted reports whether a step may be done. A risk that nobody knows exceeds
+// all others.
+func permitted(risk, allowed service.Risk) bool {
+	rising := []service.Risk{service.ReadOnly, service.Harmless, service.Reversible, service.Disruptive, service.Destructive}
+	place := slices.Index(rising, risk)
+	return place >= 0 && place <= max(slices.Index(rising, allowed), 0)
 }
 
 func (r *runner) instance(target string) (service.Instance, error) {
@@ -197,10 +240,19 @@ func (r *runner) instance(target string) (service.Instance, error) {
 
 func (r *runner) close() {
 	for target, in := range r.instances {
-		if err := in.Close(); err != nil {
+		if err := closed(in); err != nil {
 			r.engine.Log.Warn("target not closed", "target", target, "error", err)
 		}
 	}
+}
+
+func closed(in service.Instance) (err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("closing panicked with a %T", panicked)
+		}
+	}()
+	return in.Close()
 }
 
 func (r *runner) failed(target string) bool {
