@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -47,7 +48,8 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 	if err != nil {
 		return errors.Join(err, gather(emit, down()))
 	}
-	address, err := in.exporterAddress(ctx, conn.Config().Database)
+	_, encrypted := conn.PgConn().Conn().(*tls.Conn)
+	address, err := in.exporterAddress(ctx, conn.Config().Database, encrypted)
 	_ = goodbye(ctx, conn)
 	if err != nil {
 		return err
@@ -96,8 +98,8 @@ func timeLeft(ctx context.Context) time.Duration {
 }
 
 // exporterAddress is the URL with the password: the exporter connects by itself.
-// Its driver takes a socket directory as host=, and only some sslmodes.
-func (in *Instance) exporterAddress(ctx context.Context, database string) (string, error) {
+// Its driver takes a socket directory as host=, and knows no sslmode that tries.
+func (in *Instance) exporterAddress(ctx context.Context, database string, encrypted bool) (string, error) {
 	cfg, err := in.settings(ctx)
 	if err != nil {
 		return "", err
@@ -107,7 +109,7 @@ func (in *Instance) exporterAddress(ctx context.Context, database string) (strin
 		return "", errors.New("read the url") // the cause would repeat it
 	}
 	query := url.Values{"connect_timeout": {"10"}, "application_name": {"upkeep"}, "sslmode": {"disable"}}
-	if cfg.TLSConfig != nil {
+	if encrypted {
 		query.Set("sslmode", "require")
 	}
 	for _, option := range []string{"sslmode", "sslrootcert", "sslcert", "sslkey"} {

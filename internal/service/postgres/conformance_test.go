@@ -1,8 +1,9 @@
 package postgres_test
 
 import (
-	"context"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"upkeep/internal/secret"
@@ -23,13 +24,15 @@ func fixture(t *testing.T) servicetest.Fixture {
 		"CREATE TABLE orders (id serial PRIMARY KEY, buyer int REFERENCES users)",
 		"INSERT INTO orders (buyer) SELECT g FROM generate_series(1, 20) g",
 		"SELECT lo_from_bytea(0, 'large')")
+	socket := filepath.Join(server.Dir, ".s.PGSQL."+itoa(server.Port))
+	url := "postgres:///cot?user=postgres&host=" + server.Dir + "&port=" + itoa(server.Port)
 	return servicetest.Fixture{
-		Config: &postgres.Config{URL: server.URL("cot"), Password: secret.Ref{Scheme: secret.File, Place: server.PasswordFile}},
+		Config: &postgres.Config{URL: url, Password: secret.Ref{Scheme: secret.File, Place: server.PasswordFile}},
 		Damage: func(t *testing.T, scratch service.Instance) {
 			change(t, scratch, "cot", "UPDATE users SET name = 'somebody' WHERE id = 7")
 		},
-		Stop:    func(t *testing.T) { must(t, server.Stop()) },
-		Start:   func(t *testing.T) { must(t, server.Start(context.Background())) },
+		Stop:    func(t *testing.T) { must(t, os.Rename(socket, socket+".away")) },
+		Start:   func(t *testing.T) { must(t, os.Rename(socket+".away", socket)) },
 		Hanging: &postgres.Config{URL: "postgres://u@" + hangingAddress(t) + "/db"},
 		Only:    "cot.public.orders",
 	}

@@ -174,7 +174,8 @@ this directory, as a superuser (PGHOST, PGPORT, PGUSER and PGPASSWORD say where)
 File names spell every character that is not a letter or a digit as %%XX.
 
 Roles come first, in a server that has none of them; where some exist already,
-remove their CREATE ROLE lines from the file before:
+remove their CREATE ROLE lines from the file before. Every role gets the password it
+had, also the one you log in as:
 
     psql -X -v ON_ERROR_STOP=1 -d postgres -f globals.sql
 
