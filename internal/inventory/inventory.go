@@ -108,13 +108,16 @@ func (inv *Inventory) names() []string {
 	return names
 }
 
-// Waiver says why a finding is accepted, and until when. ok is false when no
-// entry of accept: names it; an entry that has run out is returned with expired.
+// Waiver says why a finding is accepted. ok is false when no entry of accept:
+// names it; expired says that all entries that do have run out.
 func (inv *Inventory) Waiver(target, finding string, now time.Time) (why string, expired, ok bool) {
 	for _, a := range inv.Config.Accept {
-		if a.Finding == finding && (a.Target == "" || a.Target == target) {
-			return a.Why, !now.Before(a.Until.Time), true
+		if a.Finding != finding || a.Target != "" && a.Target != target {
+			continue
+		}
+		if why, ok = a.Why, true; now.Before(a.Until.Time) {
+			return why, false, true
 		}
 	}
-	return "", false, false
+	return why, ok, ok
 }

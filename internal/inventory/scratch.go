@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -38,45 +40,85 @@ func (s Scratch) Dir(target, purpose string) (string, func() error, error) {
 	if err := s.prepare(); err != nil {
 		return "", nil, err
 	}
-	path, err := os.MkdirTemp(s.base, prefix(target, purpose))
+	lock, err := s.reserve(prefix(target, purpose))
 	if err != nil {
-		return "", nil, fmt.Errorf("make a scratch directory: %w", err)
+		return "", nil, fmt.Errorf("lock a scratch directory: %w", err)
 	}
-	lock := flock.New(path + ".lock")
-	if _, err := lock.TryLock(); err != nil {
-		return "", nil, fmt.Errorf("lock the scratch directory: %w", errors.Join(err, os.RemoveAll(path)))
+	path := strings.TrimSuffix(lock.Path(), lockSuffix)
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return "", nil, fmt.Errorf("make a scratch directory: %w", errors.Join(err, remove(path, lock)))
 	}
 	return path, func() error { return remove(path, lock) }, nil
+}
+
+const lockSuffix = ".lock"
+
+// reserve takes the lock of a directory that is yet to be made: it is never seen
+// without an owner.
+func (s Scratch) reserve(prefix string) (*flock.Flock, error) {
+	f, err := os.CreateTemp(s.base, prefix+"*"+lockSuffix)
+	if err != nil {
+		return nil, err
+	}
+	lock := flock.New(f.Name())
+	taken, err := lock.TryLock()
+	if err == nil && !taken {
+		err = service.ErrBusy
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
 }
 
 // remove takes the directory away first: while it exists its lock is held.
 func remove(path string, lock *flock.Flock) error {
 	err := os.RemoveAll(path)
-	return errors.Join(err, os.Remove(lock.Path()), lock.Close())
+	if failed := os.Remove(lock.Path()); !errors.Is(failed, fs.ErrNotExist) { // it is gone when this is called again
+		err = errors.Join(err, failed)
+	}
+	return errors.Join(err, lock.Close())
 }
 
-// Leftovers lists the target's directories whose owner is gone.
+// Leftovers lists the target's directories whose owner is gone. Lock files whose
+// directories were removed by somebody else are removed here.
 func (s Scratch) Leftovers(target, purpose string) ([]string, error) {
-	found, err := filepath.Glob(filepath.Join(s.base, prefix(target, purpose)+"*"))
-	if err != nil {
+	found, err := os.ReadDir(s.base)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("look for leftovers: %w", err)
 	}
 	var abandoned []string
-	for _, path := range found {
-		if !strings.HasSuffix(path, ".lock") && free(path+".lock") {
+	var failed error
+	for _, entry := range found {
+		path := filepath.Join(s.base, entry.Name())
+		switch lock := path + lockSuffix; {
+		case !strings.HasPrefix(entry.Name(), prefix(target, purpose)):
+		case entry.IsDir() && free(lock):
 			abandoned = append(abandoned, path)
+		case strings.HasSuffix(path, lockSuffix) && s.orphaned(entry) && free(path):
+			failed = errors.Join(failed, os.Remove(path))
 		}
 	}
-	return abandoned, nil
+	return abandoned, failed
+}
+
+// orphanAge is how old a lock file without a directory is before it counts as
+// left: a younger one may belong to a directory that is just being made.
+const orphanAge = time.Hour
+
+func (s Scratch) orphaned(lock fs.DirEntry) bool {
+	_, err := os.Lstat(filepath.Join(s.base, strings.TrimSuffix(lock.Name(), lockSuffix)))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	info, err := lock.Info()
+	return err == nil && time.Since(info.ModTime()) > orphanAge
 }
 
 func free(lockPath string) bool {
-	lock := flock.New(lockPath)
+	lock := flock.New(lockPath, flock.SetPermissions(0o600))
 	taken, err := lock.TryLock()
-	if !taken || err != nil {
-		return false
-	}
-	return lock.Unlock() == nil
+	return err == nil && taken && lock.Close() == nil
 }
 
 func prefix(target, purpose string) string {
@@ -101,7 +143,7 @@ func plain(name string) string {
 // prepare makes the base so that the users scratch servers run as can pass
 // through it, and refuses one that somebody else made: /var/tmp is for everybody.
 func (s Scratch) prepare() error {
-	if err := os.MkdirAll(s.base, 0o711); err != nil {
+	if err := s.make(); err != nil {
 		return fmt.Errorf("make the scratch directory: %w", err)
 	}
 	info, err := os.Lstat(s.base)
@@ -113,4 +155,21 @@ func (s Scratch) prepare() error {
 		return fmt.Errorf("scratch directory %s belongs to somebody else: %w", s.base, service.ErrRefused)
 	}
 	return nil
+}
+
+func (s Scratch) make() error {
+	if _, err := os.Lstat(s.base); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.base), 0o711); err != nil {
+		return err
+	}
+	err := os.Mkdir(s.base, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another process was faster
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(s.base, 0o711) // whatever the umask says
 }
