@@ -6,6 +6,7 @@ import (
 	"upkeep/internal/capability/backup"
 	"upkeep/internal/capability/check"
 	"upkeep/internal/capability/drill"
+	"upkeep/internal/capability/initialize"
 	"upkeep/internal/capability/report"
 	"upkeep/internal/capability/restore"
 	"upkeep/internal/capability/verify"
@@ -36,6 +37,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "drill", Text: drill.Words()},
 		catalogue.Source{Prefix: "restore", Text: restore.Words()},
 		catalogue.Source{Prefix: "report", Text: report.Words()},
+		catalogue.Source{Prefix: "init", Text: initialize.Words()},
 	)
 	sources = append(sources, catalogue.Source{Prefix: "repository", Text: repository.Text()})
 	for _, k := range kinds.Kinds() {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -215,15 +214,21 @@ func (c *cli) showInit(made control.Made) error {
 		c.printJSON(made)
 		return nil
 	}
+	notes := c.Out
 	if c.dryRun {
-		_, err := os.Stdout.Write(made.Text)
-		return err
+		if _, err := c.Out.Write(made.Text); err != nil {
+			return err
+		}
+		notes = c.Err // the standard output is the file, to be piped
+	} else {
+		fmt.Fprintln(c.Out, c.say("cli.init-wrote", "file", made.File, "n", made.Targets))
 	}
-	fmt.Fprintln(c.Out, c.say("cli.init-wrote", "file", made.File, "n", made.Targets))
 	for _, note := range made.Notes {
-		fmt.Fprintln(c.Out, "  "+c.words.Message(note.ID, note.Args))
+		fmt.Fprintln(notes, "  "+c.words.Message(note.ID, note.Args))
 	}
-	fmt.Fprintln(c.Out, c.say("cli.init-next"))
+	if !c.dryRun {
+		fmt.Fprintln(c.Out, c.say("cli.init-next"))
+	}
 	return nil
 }
 
