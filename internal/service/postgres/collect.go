@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
@@ -54,15 +55,29 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 	if err != nil {
 		return err
 	}
-	whole := exporter.NewExporter([]string{address}, in.env.Log)
+	log := slog.New(warnings{in.env.Log.Handler()})
+	whole := exporter.NewExporter([]string{address}, log, exporter.WithMetricPrefix("pg"))
 	defer whole.CloseServers()
-	single, err := collector.NewPostgresCollector(in.env.Log, nil, address, collectors,
+	single, err := collector.NewPostgresCollector(log, nil, address, collectors,
 		collector.WithCollectionTimeout(timeLeft(ctx).String()))
 	if err != nil {
 		return fmt.Errorf("set up the collectors: %w", err)
 	}
 	return gather(emit, whole, single)
 }
+
+// warnings leaves out that the exporter connects anew in every round.
+type warnings struct{ slog.Handler }
+
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
 
 // down is what is known of a server that does not answer.
 func down() prometheus.Collector {
