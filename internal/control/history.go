@@ -2,7 +2,9 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"upkeep/internal/journal"
 	"upkeep/internal/service"
@@ -69,7 +71,8 @@ func (a *App) Diff(ctx context.Context, older, newer string) ([]Change, error) {
 }
 
 // VerifyLog recomputes the journal's hash chain and compares it with the heads
-// that the restore points hold, where the repository can be read.
+// that the restore points hold, where the repository can be read. The error wraps
+// a *journal.Altered where a record is not as it was written.
 func (a *App) VerifyLog(ctx context.Context) (records int64, heads int, err error) {
 	j, err := a.Journal(ctx)
 	if err != nil {
@@ -77,7 +80,7 @@ func (a *App) VerifyLog(ctx context.Context) (records int64, heads int, err erro
 	}
 	records, err = j.Verify(ctx)
 	if err != nil {
-		return records, 0, err
+		return records, 0, altered(err)
 	}
 	points, err := a.Points(ctx)
 	if err != nil {
@@ -92,9 +95,22 @@ func (a *App) VerifyLog(ctx context.Context) (records int64, heads int, err erro
 			return records, heads, fmt.Errorf("head in point %s: %w", p.ID, err)
 		}
 		if err := j.VerifyAgainst(ctx, head); err != nil {
-			return records, heads, fmt.Errorf("head in point %s: %w", p.ID, err)
+			return records, heads, altered(fmt.Errorf("compare with the head in point %s: %w", p.ID, err))
 		}
 		heads++
 	}
 	return records, heads, nil
+}
+
+// altered gives the error of a damaged chain its words.
+func altered(err error) error {
+	var a *journal.Altered
+	if !errors.As(err, &a) {
+		return err
+	}
+	args := service.Args{"seq": a.Seq}
+	if !a.At.IsZero() {
+		args["kind"], args["at"] = string(a.Kind), a.At.Format(time.RFC3339)
+	}
+	return &service.Fault{ID: "error.journal-altered", Args: args, Err: err}
 }

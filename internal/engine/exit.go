@@ -22,7 +22,10 @@ const (
 
 // code is the one table from errors to exit codes.
 func code(err error) int {
+	var altered *journal.Altered
 	switch {
+	case errors.As(err, &altered):
+		return ExitFound
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
 	case isAny(err, service.ErrStale, service.ErrRefused, service.ErrBusy):

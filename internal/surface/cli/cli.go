@@ -62,9 +62,10 @@ func Run(ctx context.Context, w World, args []string) int {
 		fmt.Fprintln(w.Err, "upkeep:", err)
 		return engine.ExitFailed
 	}
-	c.catalogue = texts
+	c.catalogue, c.lang = texts, languageOf(args)
 	c.speak("")
 	root := c.root()
+	c.speakHelp(root, args)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		return c.fail(root, err)
@@ -221,6 +222,10 @@ func (c *cli) fail(root *cobra.Command, err error) int {
 	case errors.As(err, &problems):
 		return c.failConfig(problems)
 	case errors.As(err, &bad), isUnknownCommand(err):
+		if c.json {
+			problems.Addf("", "%s", err)
+			return c.failConfig(problems)
+		}
 		fmt.Fprintf(c.Err, "upkeep: %v\n%s\n", err, c.say("cli.see-help"))
 		return engine.ExitUsage
 	}

@@ -54,7 +54,7 @@ func (c *cli) problemViews(problems diag.List) []problemView {
 func (c *cli) failRun(root *cobra.Command, err error) int {
 	problem := engine.Problem(err)
 	if c.json {
-		c.printJSON(runView{Verdict: "unknown", Exit: problem.Code, Error: c.problemView(problem, "", "")})
+		c.printJSON(runView{Verdict: "unknown", Exit: problem.Code, Targets: []targetView{}, Error: c.problemView(problem, "", "")})
 		return problem.Code
 	}
 	view := c.problemView(problem, "", "")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -192,10 +193,14 @@ func (c *cli) planSteps(steps []service.Step) []planStepView {
 	return views
 }
 
+// printJSON leaves <, > and & as they are: commands and conditions stay readable.
 func (c *cli) printJSON(v any) {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
 		panic(fmt.Sprintf("encode %T: %v", v, err)) // our own views always encode
 	}
-	fmt.Fprintf(c.Out, "%s\n", text)
+	fmt.Fprint(c.Out, text.String())
 }

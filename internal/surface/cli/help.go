@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// usagePage is cobra's own page; the words in capitals come from the catalogue.
+const usagePage = `USAGE:{{if .Runnable}}
+  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
+
+EXAMPLES:
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
+
+COMMANDS:{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+FLAGS:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
+
+EVERYWHERE:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+
+MORE{{end}}
+`
+
+// speakHelp puts what cobra says by itself into the reader's language.
+func (c *cli) speakHelp(root *cobra.Command, args []string) {
+	var pairs []string
+	for _, word := range []string{"USAGE", "EXAMPLES", "COMMANDS", "FLAGS", "EVERYWHERE", "MORE"} {
+		pairs = append(pairs, word, c.say("cli.help-"+strings.ToLower(word)))
+	}
+	root.SetUsageTemplate(strings.NewReplacer(pairs...).Replace(usagePage))
+	root.PersistentFlags().BoolP("help", "h", false, c.say("cli.flag-help"))
+	root.Flags().BoolP("version", "v", false, c.say("cli.version-short"))
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	for _, cmd := range root.Commands() {
+		if name := cmd.Name(); name == "help" || name == "completion" {
+			cmd.Short = c.say("cli." + name + "-short")
+		}
+	}
+}
+
+// languageOf finds --lang before anything is parsed: the words of the commands
+// themselves depend on it.
+func languageOf(args []string) string {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	for i, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--lang="); ok {
+			return value
+		}
+		if arg == "--lang" && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return ""
+}
