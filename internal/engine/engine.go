@@ -82,6 +82,9 @@ func (e *Engine) Run(ctx context.Context, w Work) (journal.Run, error) {
 	r := newRunner(e, w)
 	err = r.all(ctx)
 	r.close()
+	if w.Resume && errors.Is(err, service.ErrRefused) {
+		return w.Run, err // it was begun with other steps: nothing was done, and it still waits for those
+	}
 	return e.finish(ctx, r, err)
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"upkeep/internal/journal"
+	"upkeep/internal/service"
 	"upkeep/internal/workflow"
 )
 
@@ -50,6 +51,9 @@ func (e *Engine) RunJob(ctx context.Context, job Job) (journal.Run, error) {
 	})
 	if err == nil {
 		err = unsaved
+	}
+	if job.Resume && errors.Is(err, service.ErrRefused) {
+		return run, err // as in Run
 	}
 	return e.sealJob(ctx, run, err)
 }

@@ -91,7 +91,8 @@ func (e *executor) lookUp(id string, steps []Step) (*dbos.WorkflowStatus, error)
 		return nil, fmt.Errorf("read the names of its steps: %w", err)
 	}
 	if asked := names(steps); !slices.Equal(begun, asked) {
-		return nil, fmt.Errorf("it was begun with steps %q, not %q: %w", begun, asked, service.ErrRefused)
+		return nil, &service.Fault{ID: "error.other-steps", Args: service.Args{"run": id},
+			Err: fmt.Errorf("it was begun with steps %q, not %q: %w", begun, asked, service.ErrRefused)}
 	}
 	return &found[0], nil
 }
