@@ -145,13 +145,12 @@ func (b *Backup) both(ctx context.Context, source service.Source, t service.Task
 		w, err = b.open(ctx)
 		return err
 	})
-	group.Go(func() (err error) {
-		if view, err = source.Snapshot(ctx, previous, t.Report); err != nil {
-			return fmt.Errorf("open a consistent view: %w", err)
-		}
-		return nil
-	})
-	err = group.Wait()
+	defer func() { _ = group.Wait() }() // nothing stays behind when the kind panics; its error is taken below
+	view, err = source.Snapshot(ctx, previous, t.Report)
+	if err != nil {
+		view, err = nil, fmt.Errorf("open a consistent view: %w", err)
+	}
+	err = errors.Join(err, group.Wait())
 	return w, view, err
 }
 
@@ -217,10 +216,15 @@ func (b *Backup) seal(ctx context.Context, t service.Task) (service.Outcome, err
 	return service.Outcome{Result: encode(point.ID)}, nil
 }
 
+// Sealed reports whether the point was completed.
+func (b *Backup) Sealed(done map[string]service.Done) bool {
+	return len(done[opSeal].Outcome.Result) > 0
+}
+
 // tidy removes what nothing keeps, once the new point is sealed, and lets the
 // repository merge its indexes.
 func (b *Backup) tidy(ctx context.Context, t service.Task) (out service.Outcome, err error) {
-	if len(t.Earlier[opSeal].Outcome.Result) == 0 {
+	if !b.Sealed(t.Earlier) {
 		return out, nil
 	}
 	if b.repository, err = b.Open(ctx); err != nil {
