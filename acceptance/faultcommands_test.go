@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"upkeep/internal/database"
 	"upkeep/lab"
 )
 
@@ -34,10 +35,11 @@ func faultCommands() map[string]func(ts *testscript.TestScript, neg bool, args [
 		"ended":     ended,
 		"opens":     opens,
 		"runs":      runsChild,
+		"begun":     begun,
+		"orphans":   orphans,
 		"sees":      sees,
 		"nowhere":   nowhere,
 		"nofiles":   noFiles,
-		"noprocess": noProcess,
 		"smalldisk": smallDisk,
 		"filldisk":  fillDisk,
 		"freedisk":  freeDisk,
@@ -68,6 +70,7 @@ type spawned struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
 	err  error         // how; read it after done
+	kin  []process     // what it had started when it got its last signal
 }
 
 func job(ts *testscript.TestScript, name string) *spawned {
@@ -115,7 +118,21 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	if !ok {
 		ts.Fatalf("there is no signal %q here", args[0])
 	}
-	ts.Check(job(ts, args[1]).cmd.Process.Signal(s))
+	j := job(ts, args[1])
+	j.kin = family(processes(ts), strconv.Itoa(j.cmd.Process.Pid))
+	ts.Check(j.cmd.Process.Signal(s))
+}
+
+// orphans NAME: waits until nothing is alive that a program had started when it got
+// its last signal.
+func orphans(ts *testscript.TestScript, _ bool, args []string) {
+	j := job(ts, args[0])
+	poll(ts, "all that "+args[0]+" had started has ended", nil, func() bool {
+		alive := processes(ts)
+		return !slices.ContainsFunc(j.kin, func(p process) bool {
+			return slices.ContainsFunc(alive, func(q process) bool { return p.pid == q.pid && p.since == q.since })
+		})
+	})
 }
 
 // ended NAME CODE|killed: waits for a spawned program and wants this end of it.
@@ -183,15 +200,19 @@ func runsChild(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// noprocess TEXT: waits until no process has TEXT among its arguments.
-func noProcess(ts *testscript.TestScript, _ bool, args []string) {
-	poll(ts, "no process with "+args[0]+" is left", nil, func() bool {
-		return !slices.ContainsFunc(processes(ts), func(p process) bool { return strings.Contains(p.argv, args[0]) })
-	})
-}
+// process is one line of what ps would show; since tells it from a later one of the
+// same number.
+type process struct{ pid, parent, since, argv string }
 
-// process is one line of what ps would show.
-type process struct{ parent, argv string }
+// family are all that a process started, and all that those did.
+func family(all []process, parent string) (kin []process) {
+	for _, p := range all {
+		if p.parent == parent {
+			kin = append(append(kin, p), family(all, p.pid)...)
+		}
+	}
+	return kin
+}
 
 func processes(ts *testscript.TestScript) []process {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
@@ -205,10 +226,25 @@ func processes(ts *testscript.TestScript) []process {
 		}
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 		if fields[0] != "Z" {
-			found = append(found, process{parent: fields[1], argv: string(argv)})
+			found = append(found, process{filepath.Base(dir), fields[1], fields[19], string(argv)})
 		}
 	}
 	return found
+}
+
+// begun VERB: waits until the journal in state says that a run of this verb goes on.
+func begun(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	poll(ts, "a run of "+args[0]+" goes on", nil, func() bool {
+		db, err := database.Open(ctx, ts.MkAbs("state/journal.db"), nil)
+		if err != nil {
+			return false // it is being made
+		}
+		defer db.Close()
+		var n int
+		err = db.QueryRowContext(ctx, "SELECT count(*) FROM runs WHERE verb = ? AND json_extract(body, '$.finished') IS NULL", args[0]).Scan(&n)
+		return err == nil && n > 0
+	})
 }
 
 // sees SERVER DATABASE STATEMENT TEXT: waits until the first value that a statement
