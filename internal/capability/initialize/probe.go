@@ -9,6 +9,9 @@ import (
 	"upkeep/internal/service"
 )
 
+// dialsAtOnce bounds the connections that are tried side by side.
+const dialsAtOnce = 64
+
 // dialLimit is what one address may take to answer.
 const dialLimit = time.Second
 
@@ -41,10 +44,15 @@ func (m Machine) dial(ctx context.Context, address string) error {
 // answer. They stay declared: a service may be down just now.
 func (s *survey) probe(ctx context.Context) {
 	failed := make([]bool, len(s.targets))
+	slots := make(chan struct{}, dialsAtOnce)
 	var wait sync.WaitGroup
 	for i, t := range s.targets {
 		if t.address != "" {
-			wait.Go(func() { failed[i] = s.opt.Machine.dial(ctx, t.address) != nil })
+			slots <- struct{}{}
+			wait.Go(func() {
+				failed[i] = s.opt.Machine.dial(ctx, t.address) != nil
+				<-slots
+			})
 		}
 	}
 	wait.Wait()

@@ -22,9 +22,13 @@ type found struct {
 	variable  string // in .env; set where it has no value there yet
 }
 
-// password declares a reference. Where none leads to the value, a file is named
-// that somebody has to make.
+// password declares a reference; nil means that there is no password. Where no
+// reference leads to it, a file is named that somebody has to make.
 func (s *survey) password(t *target, f *found) {
+	if f == nil {
+		t.about = append(t.about, message("no-password", nil))
+		return
+	}
 	reference := f.reference
 	switch {
 	case reference == "":
@@ -81,7 +85,7 @@ func (s *survey) envFiles(st *stack, svc types.ServiceConfig) {
 }
 
 // variableSecret finds a reference to the first of those variables that a
-// service has, or to the file of NAME_FILE.
+// service has, or to the file of NAME_FILE; nil where there is none.
 func (st *stack) variableSecret(ctx context.Context, svc types.ServiceConfig, names ...string) *found {
 	values := st.variables(svc)
 	for _, name := range names {
@@ -104,7 +108,7 @@ func (st *stack) variableSecret(ctx context.Context, svc types.ServiceConfig, na
 		}
 		return st.choose(ctx, values[name], written, candidates)
 	}
-	return &found{}
+	return nil
 }
 
 // commandSecret finds a reference to what follows a flag in a service's command;
@@ -143,9 +147,12 @@ func (st *stack) ofVariable(name string) []string {
 }
 
 // choose returns the first candidate that leads to the value. Without a value the
-// reference points at where it belongs.
+// reference points at where it belongs; an empty one that was meant is none.
 func (st *stack) choose(ctx context.Context, value, variable string, candidates []string) *found {
-	if value == "" && variable != "" {
+	if value == "" && variable == "" {
+		return nil
+	}
+	if value == "" {
 		return &found{reference: "dotenv:" + st.relative(filepath.Join(st.env.dir, ".env")) + "#" + variable, variable: variable}
 	}
 	r := secret.Resolver{Base: st.env.dir, Getenv: st.env.getenv}

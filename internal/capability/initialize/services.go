@@ -143,10 +143,6 @@ func (s *survey) redis(ctx context.Context, st *stack, svc types.ServiceConfig, 
 	if found == nil && st.has(svc, "REDIS_PASSWORD", "REDIS_PASSWORD_FILE", "VALKEY_PASSWORD") {
 		found = st.variableSecret(ctx, svc, "REDIS_PASSWORD", "VALKEY_PASSWORD")
 	}
-	if found == nil {
-		t.about = append(t.about, message("no-password", nil))
-		return
-	}
 	s.password(t, found)
 }
 
