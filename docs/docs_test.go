@@ -156,6 +156,9 @@ func said(w catalogue.Words, id string) (title, fix string) {
 	args := map[string]any{}
 	for _, m := range argument.FindAllStringSubmatch(rawTitle+rawFix, -1) {
 		args[m[1]] = "‹" + m[1] + "›"
+		if strings.Contains(rawTitle+rawFix, "index ."+m[1]) { // one of a list
+			args[m[1]] = []any{args[m[1]]}
+		}
 	}
 	return w.Finding(id, args)
 }
