@@ -71,10 +71,16 @@ func (r *reader) read(root ast.Node) {
 	r.jobs()
 }
 
+// reserved is under which name a run says what it found about upkeep itself.
+const reserved = "upkeep"
+
 // service reads one entry under services:. Its common keys are taken out first;
 // the rest is the kind's.
 func (r *reader) service(e entry) {
 	r.name(e.path, e.name)
+	if e.name == reserved {
+		r.addf(e.path, "the name %q is that of upkeep's own results; choose another", reserved)
+	}
 	node := r.resolve(e.node)
 	if node == nil && touches(r.problems, e.path) {
 		return
