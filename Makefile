@@ -51,7 +51,7 @@ bench: build ## upkeep beside its peers, N rounds; keeps the table under bench/r
 	bin/bench -n $(N) -write
 
 generate: ## code and documents made from code
-	go generate ./...
+	go test ./docs -update
 
 clean: ## what make has made in the tree
 	rm -rf bin .demo acceptance/.bin

@@ -26,9 +26,9 @@ var update = flag.Bool("update", false, "write the generated pages anew")
 
 const made = "<!-- Made by go test ./docs -update; changes here are lost. -->\n"
 
-func texts(t *testing.T) *catalogue.Catalogue {
+func texts(t *testing.T, surface ...catalogue.Source) *catalogue.Catalogue {
 	t.Helper()
-	c, err := control.Texts(all.Kinds())
+	c, err := control.Texts(all.Kinds(), surface...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func (s *suite) drills(t *testing.T) {
 	capable[service.Driller](t, in)
 	if s.Stop != nil {
 		s.Stop(t)
-		t.Cleanup(func() { s.Start(t) })
+		defer s.Start(t) // not a Cleanup: it may wait with t.Context(), which has ended by then
 	}
 	scratch := s.scratch(t, in, c)
 	restorer, verifier := capable[service.Restorer](t, scratch), capable[service.Verifier](t, scratch)

@@ -13,7 +13,7 @@ import (
 func (s *suite) opens(t *testing.T) {
 	if s.Stop != nil {
 		s.Stop(t)
-		t.Cleanup(func() { s.Start(t) })
+		defer s.Start(t)
 	}
 	in := s.open(t)
 	if s.Stop == nil {

@@ -57,7 +57,7 @@ type cli struct {
 // Run executes one command line and returns the exit code.
 func Run(ctx context.Context, w World, args []string) int {
 	c := &cli{World: w}
-	texts, err := control.Texts(w.Kinds, catalogue.Source{Prefix: "cli", Text: text})
+	texts, err := control.Texts(w.Kinds, Words())
 	if err != nil {
 		fmt.Fprintln(w.Err, "upkeep:", err)
 		return engine.ExitFailed
