@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"upkeep/internal/catalogue"
@@ -47,6 +48,7 @@ type App struct {
 	stateDir  string
 	scratch   inventory.Scratch
 
+	opening    sync.Mutex // of the journal: kinds ask for their state side by side
 	journal    *journal.Journal
 	workflow   *workflow.Store
 	repository *repository.Repository
@@ -79,6 +81,8 @@ func (a *App) StateDir() string { return a.stateDir }
 
 // Journal opens the journal, making the state directory when it is not there.
 func (a *App) Journal(ctx context.Context) (*journal.Journal, error) {
+	a.opening.Lock()
+	defer a.opening.Unlock()
 	if a.journal != nil {
 		return a.journal, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"upkeep/internal/journal"
@@ -72,7 +73,8 @@ func (a *App) Diff(ctx context.Context, older, newer string) ([]Change, error) {
 
 // VerifyLog recomputes the journal's hash chain and compares it with the heads
 // that the restore points hold, where the repository can be read. The error wraps
-// a *journal.Altered where a record is not as it was written.
+// a *journal.Altered where a record is not as it was written. Tables made of the
+// records that somebody altered are made anew, and are an error too.
 func (a *App) VerifyLog(ctx context.Context) (records int64, heads int, err error) {
 	j, err := a.Journal(ctx)
 	if err != nil {
@@ -82,24 +84,38 @@ func (a *App) VerifyLog(ctx context.Context) (records int64, heads int, err erro
 	if err != nil {
 		return records, 0, altered(err)
 	}
-	points, err := a.Points(ctx)
+	stored, err := a.storedHeads(ctx)
 	if err != nil {
 		return records, 0, fmt.Errorf("read the heads kept in restore points: %w", err)
 	}
+	if err := j.VerifyAgainst(ctx, stored...); err != nil {
+		return records, 0, altered(fmt.Errorf("compare with the heads kept in restore points: %w", err))
+	}
+	tables, err := j.Mend(ctx)
+	if len(tables) > 0 {
+		err = &service.Fault{ID: "error.history-altered", Args: service.Args{"tables": tables},
+			Err: fmt.Errorf("tables %s are not what the records give: %w", strings.Join(tables, ", "), service.ErrDamaged)}
+	}
+	return records, len(stored), err
+}
+
+func (a *App) storedHeads(ctx context.Context) ([]journal.Head, error) {
+	points, err := a.Points(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var heads []journal.Head
 	for _, p := range points {
 		if !p.Complete {
 			continue // the head comes with the seal
 		}
 		var head journal.Head
 		if _, err := fmt.Sscanf(p.JournalHead, "%d:%s", &head.Seq, &head.Hash); err != nil {
-			return records, heads, fmt.Errorf("head in point %s: %w", p.ID, err)
+			return nil, fmt.Errorf("head in point %s: %w", p.ID, err)
 		}
-		if err := j.VerifyAgainst(ctx, head); err != nil {
-			return records, heads, altered(fmt.Errorf("compare with the head in point %s: %w", p.ID, err))
-		}
-		heads++
+		heads = append(heads, head)
 	}
-	return records, heads, nil
+	return heads, nil
 }
 
 // altered gives the error of a damaged chain its words.

@@ -22,12 +22,8 @@ func (a *App) RunJob(ctx context.Context, name string) (journal.Run, error) {
 	if err != nil {
 		return journal.Run{}, err
 	}
-	req := Request{Verb: "run", Job: name}
-	now := a.opt.Now()
-	for range job.Do {
-		req.Runs = append(req.Runs, newID(now))
-	}
-	return a.runJob(ctx, newID(now), req, false)
+	ids := newIDs(a.opt.Now(), len(job.Do)+1)
+	return a.runJob(ctx, ids[0], Request{Verb: "run", Job: name, Runs: ids[1:]}, false)
 }
 
 func (a *App) job(name string) (config.Job, error) {
@@ -53,8 +49,7 @@ type jobRun struct {
 	app   *App
 	id    string
 	req   Request
-	steps []journal.Step
-	point string // taken by this job's backup; what verify and drill look at
+	steps []journal.Step // that ended
 }
 
 func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (journal.Run, error) {
@@ -92,12 +87,7 @@ func (r *jobRun) verbs(verbs []string) []workflow.Step {
 	return steps
 }
 
-func (r *jobRun) keep(step journal.Step) {
-	r.steps = append(r.steps, step)
-	if step.Verb == "backup" && step.Exit == engine.ExitDone && !step.Skipped {
-		r.point = step.Run
-	}
-}
+func (r *jobRun) keep(step journal.Step) { r.steps = append(r.steps, step) }
 
 // verb runs one verb of the job, or resumes it, or skips it when the copy that it
 // would look at was not taken.
@@ -107,13 +97,14 @@ func (r *jobRun) verb(ctx context.Context, line, id string) (journal.Step, error
 	if err != nil {
 		return step, err
 	}
-	if r.backupFailed() && (req.Verb == "verify" || req.Verb == "drill") {
-		step.Skipped, step.Run = true, ""
-		return step, nil
-	}
 	req.Parent = r.id
 	if req.Verb == "verify" || req.Verb == "drill" {
-		req.Point = r.point
+		point, missing := r.taken(ctx)
+		if missing {
+			step.Skipped, step.Run = true, ""
+			return step, nil
+		}
+		req.Point = point
 	}
 	started := time.Now()
 	run, err := r.app.child(ctx, id, req)
@@ -128,10 +119,17 @@ func (r *jobRun) verb(ctx context.Context, line, id string) (journal.Step, error
 	return step, nil
 }
 
-func (r *jobRun) backupFailed() bool {
-	return slices.ContainsFunc(r.steps, func(s journal.Step) bool {
-		return s.Verb == "backup" && s.Exit != engine.ExitDone && s.Exit != engine.ExitFound
-	})
+// taken returns the point that the job's last backup took; missing says that it
+// took none. A job without a backup looks at the newest point.
+func (r *jobRun) taken(ctx context.Context) (point string, missing bool) {
+	for _, s := range slices.Backward(r.steps) {
+		if s.Verb != "backup" {
+			continue
+		}
+		run, err := r.app.journal.Run(ctx, s.Run)
+		return run.Point, err != nil || run.Point == ""
+	}
+	return "", false
 }
 
 // child runs a verb under an ID that was fixed when the job began: after a crash

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"upkeep/internal/capability/backup"
@@ -75,7 +76,7 @@ func (a *App) backupOp(_ context.Context, id string, req Request) (operation, er
 	}
 	b.Keep, b.Tidy = keep, a.tidy
 	finish := func(run *journal.Run, done map[string]service.Done) {
-		if done["seal"].Outcome.Result != nil {
+		if b.Sealed(done) {
 			run.Point = id
 		}
 	}
@@ -138,8 +139,8 @@ func (a *App) drillOp(ctx context.Context, _ string, req Request) (operation, er
 	}
 	d := drill.Drill{Repository: r, Inventory: a.Inventory, Point: point, Targets: req.Targets,
 		Scratch: func() (int64, error) { return freeBytes(a.scratch.Base()) }, Now: a.opt.Now}
-	if len(d.Targets) == 0 {
-		d.Targets = targetsOf(point)
+	if d.Targets, err = inPoint(point, a.Config.System, req.Targets); err != nil {
+		return operation{}, err
 	}
 	finish := func(run *journal.Run, done map[string]service.Done) {
 		run.Point, run.Proof = point.ID, drill.Proof(done)
@@ -155,6 +156,24 @@ func targetsOf(p repository.Point) []string {
 	return names
 }
 
+// inPoint returns the targets that are meant, or all of the point's. One that it
+// does not hold is an error that lists what there is.
+func inPoint(p repository.Point, system string, names []string) ([]string, error) {
+	held := targetsOf(p)
+	if len(names) == 0 {
+		return held, nil
+	}
+	var wanted []string
+	for _, name := range names {
+		short := strings.TrimPrefix(name, system+"/")
+		if !slices.Contains(held, short) {
+			return nil, fmt.Errorf("point %s holds no target %q: %w (it holds: %s)", p.ID, name, service.ErrNotFound, strings.Join(held, ", "))
+		}
+		wanted = append(wanted, short)
+	}
+	return wanted, nil
+}
+
 // restoreOp saves what is there, puts the copy back and compares.
 func (a *App) restoreOp(ctx context.Context, id string, req Request) (operation, error) {
 	r, point, err := a.point(ctx, req.Point)
@@ -166,9 +185,11 @@ func (a *App) restoreOp(ctx context.Context, id string, req Request) (operation,
 		return operation{}, err
 	}
 	put := restore.Restore{Repository: r, Inventory: a.Inventory, Point: point, Targets: targets, Only: req.Only, Discard: req.Discard}
-	steps, err := put.Steps(ctx)
-	if err != nil {
-		return operation{}, err
+	var steps []service.Step
+	if !req.planned {
+		if steps, err = put.Steps(ctx); err != nil {
+			return operation{}, err
+		}
 	}
 	save, err := a.saving(id, targets, req.Discard)
 	if err != nil {
@@ -185,16 +206,20 @@ func (a *App) restoreOp(ctx context.Context, id string, req Request) (operation,
 		if slices.ContainsFunc(before, func(s service.Step) bool { return s.ID == t.Step.ID }) {
 			return save.Do(ctx, t)
 		}
+		if !save.Sealed(t.Earlier) && !slices.Contains(req.Discard, t.Step.Target) {
+			return service.Outcome{}, fmt.Errorf("what %s holds was not saved, so it is not replaced: %w", t.Step.Target, service.ErrRefused)
+		}
 		return put.Do(ctx, t)
 	}
 	return operation{close: save.Close, work: work}, nil
 }
 
 func (a *App) restored(point repository.Point, names []string) ([]inventory.Target, error) {
-	if len(names) == 0 {
-		names = targetsOf(point)
+	held, err := inPoint(point, a.Config.System, names)
+	if err != nil {
+		return nil, err
 	}
-	return a.Inventory.Select(names)
+	return a.Inventory.Select(held)
 }
 
 // saving prepares the copy of what a restore will replace, or nil when all of it

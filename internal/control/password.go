@@ -10,21 +10,6 @@ import (
 	"strings"
 )
 
-// ownPassword returns the password of the repository in the state directory. It
-// is made once; whoever runs the first backup is told where it lies and shown it
-// once, by NewPassword.
-func (a *App) ownPassword() (string, error) {
-	path := a.PasswordFile()
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return a.makePassword(path)
-	}
-	if err != nil {
-		return "", fmt.Errorf("read the repository's password: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
-}
-
 // PasswordFile is where the password of a repository in the state directory lies;
 // empty when the declaration names a repository of its own.
 func (a *App) PasswordFile() string {
@@ -34,19 +19,37 @@ func (a *App) PasswordFile() string {
 	return filepath.Join(a.stateDir, "copies.password")
 }
 
-func (a *App) makePassword(path string) (string, error) {
-	if _, err := os.Stat(a.RepositoryPath()); err == nil {
-		return "", fmt.Errorf("%s is missing, but the repository %s exists and needs it", path, a.RepositoryPath())
+// ownPassword reads the password of the repository in the state directory: empty
+// when there is none. It makes none either: only a backup does.
+func (a *App) ownPassword() (string, error) {
+	text, err := os.ReadFile(a.PasswordFile())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the repository's password: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", fmt.Errorf("make the state directory: %w", err)
+	return strings.TrimSpace(string(text)), nil
+}
+
+// makePassword makes the password of a repository that is yet to be made, once:
+// one that an interrupted backup left is used. Whoever runs the first backup is
+// told where it lies and shown it, by NewPassword.
+func (a *App) makePassword() error {
+	if err := os.MkdirAll(a.stateDir, 0o700); err != nil {
+		return fmt.Errorf("make the state directory: %w", a.notWritable(err))
+	}
+	f, err := os.OpenFile(a.PasswordFile(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("keep the repository's password: %w", a.notWritable(err))
 	}
 	password := rand.Text()
-	if err := os.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keep the repository's password: %w", err)
+	_, err = f.WriteString(password + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("keep the repository's password: %w", errors.Join(err, os.Remove(f.Name())))
 	}
 	if a.opt.NewPassword != nil {
-		a.opt.NewPassword(path, password)
+		a.opt.NewPassword(f.Name(), password)
 	}
-	return password, nil
+	return nil
 }

@@ -90,15 +90,17 @@ func (a *App) applyAs(ctx context.Context, id, digest string, resume bool) (jour
 	if err != nil {
 		return journal.Run{}, err
 	}
+	req.planned = resume
 	op, err := a.replan(ctx, id, plan, req, resume)
 	if err != nil {
 		return journal.Run{}, err
 	}
 	op.work.Steps = plan.Steps
-	if !resume {
+	op.work.Claim = func(ctx context.Context) error {
 		if err := a.journal.Applied(ctx, plan.Digest, id); err != nil {
-			return journal.Run{}, fmt.Errorf("take plan %s: %w", plan.Digest, err)
+			return fmt.Errorf("take plan %s: %w", plan.Digest, err)
 		}
+		return nil
 	}
 	req.Plan = plan.Digest
 	return a.runOperation(ctx, id, req, op, resume)
@@ -129,7 +131,7 @@ func (a *App) replan(ctx context.Context, id string, plan journal.Plan, req Requ
 	now := plan
 	now.Steps = op.work.Steps
 	if journal.Digest(now) != plan.Digest {
-		return op, fmt.Errorf("what plan %s was made for has changed, make it again: %w", plan.Digest, service.ErrStale)
+		return operation{}, fmt.Errorf("what plan %s was made for has changed, make it again: %w", plan.Digest, service.ErrStale)
 	}
 	return op, nil
 }
@@ -144,22 +146,30 @@ func needsApproval(steps []service.Step) bool {
 	return false
 }
 
-// Undo makes the plan that takes a run back.
-func (a *App) Undo(ctx context.Context, id string) (journal.Plan, error) {
+// Undo returns the request that takes a run back: to restore what it saved before
+// it replaced it. A target that was given up unsaved is not among that.
+func (a *App) Undo(ctx context.Context, id string) (Request, error) {
 	j, err := a.Journal(ctx)
 	if err != nil {
-		return journal.Plan{}, err
+		return Request{}, err
 	}
 	run, err := j.Run(ctx, id)
 	if err != nil {
-		return journal.Plan{}, fmt.Errorf("find run %s: %w", id, err)
+		return Request{}, fmt.Errorf("find run %s: %w", id, err)
+	}
+	if run.System != a.Config.System {
+		return Request{}, a.foreign(run)
+	}
+	if run.Verb != "restore" {
+		return Request{}, fmt.Errorf("run %s (%s) changed nothing that could be undone: %w", run.ID, run.Verb, service.ErrRefused)
 	}
 	req, err := decodeRequest(run.Args)
 	if err != nil {
-		return journal.Plan{}, err
+		return Request{}, err
 	}
-	if run.Verb != "restore" {
-		return journal.Plan{}, fmt.Errorf("run %s (%s) changed nothing that could be undone: %w", run.ID, run.Verb, service.ErrRefused)
+	saved, err := a.Point(ctx, run.ID)
+	if err != nil {
+		return Request{}, fmt.Errorf("find what run %s saved: %w", run.ID, err)
 	}
-	return a.MakePlan(ctx, Request{Verb: "restore", Point: run.ID, Targets: req.Targets, Only: req.Only, Undoes: run.ID})
+	return Request{Verb: "restore", Point: run.ID, Targets: targetsOf(saved), Only: req.Only, Undoes: run.ID}, nil
 }

@@ -28,6 +28,9 @@ func (a *App) Repository(ctx context.Context) (*repository.Repository, error) {
 		return nil, err
 	}
 	r, err := repository.Open(ctx, opt)
+	if errors.Is(err, repository.ErrPassword) && opt.Password == "" {
+		err = fmt.Errorf("%s is missing, and the repository needs it: %w", a.PasswordFile(), err)
+	}
 	if errors.Is(err, repository.ErrPassword) {
 		return nil, &service.Fault{ID: "error.wrong-password", Args: service.Args{"path": opt.Path}, Err: err}
 	}
@@ -44,18 +47,30 @@ const madeAt = "repository-path"
 
 // repositoryForWriting also makes a repository where there was never one.
 func (a *App) repositoryForWriting(ctx context.Context) (*repository.Repository, error) {
-	r, err := a.Repository(ctx)
-	if !errors.Is(err, service.ErrNotFound) {
-		return r, err
-	}
 	state := a.state(a.Config.System, "repository")
 	known, err := state.Get(ctx, madeAt)
 	if err != nil {
 		return nil, err
 	}
-	if known == a.RepositoryPath() {
+	r, err := a.Repository(ctx)
+	switch {
+	case errors.Is(err, service.ErrNotFound) && known == a.RepositoryPath():
 		return nil, &service.Fault{ID: "error.repository-gone", Args: service.Args{"path": known},
 			Err: fmt.Errorf("the repository %s was there and is not any more: %w", known, service.ErrRefused)}
+	case errors.Is(err, service.ErrNotFound):
+		r, err = a.createRepository(ctx)
+	}
+	if err != nil || known == a.RepositoryPath() {
+		return r, err
+	}
+	return r, state.Set(ctx, madeAt, a.RepositoryPath())
+}
+
+func (a *App) createRepository(ctx context.Context) (*repository.Repository, error) {
+	if a.PasswordFile() != "" {
+		if err := a.makePassword(); err != nil {
+			return nil, err
+		}
 	}
 	opt, err := a.repositoryOptions(ctx)
 	if err != nil {
@@ -64,7 +79,7 @@ func (a *App) repositoryForWriting(ctx context.Context) (*repository.Repository,
 	if a.repository, err = repository.Create(ctx, opt); err != nil {
 		return nil, fmt.Errorf("make the repository %s: %w", opt.Path, err)
 	}
-	return a.repository, state.Set(ctx, madeAt, opt.Path)
+	return a.repository, nil
 }
 
 func (a *App) repositoryOptions(ctx context.Context) (repository.Options, error) {

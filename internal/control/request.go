@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -23,6 +24,8 @@ type Request struct {
 	Parent  string   `json:"parent,omitempty"` // the job's run
 	Undoes  string   `json:"undoes,omitempty"` // the run whose work is taken back
 	Span    string   `json:"span,omitempty"`   // of a report: "day", "week" or "month"
+
+	planned bool // a plan has the steps already: nobody is asked for them again
 }
 
 func (r Request) encode() json.RawMessage {
@@ -39,6 +42,18 @@ func decodeRequest(text json.RawMessage) (Request, error) {
 		return r, fmt.Errorf("read the request of the run: %w", err)
 	}
 	return r, nil
+}
+
+// newIDs makes n IDs, each unlike the others: a run that had another's would pass
+// for done.
+func newIDs(now time.Time, n int) []string {
+	var ids []string
+	for len(ids) < n {
+		if id := newID(now); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // newID makes the ID of a run: its start in the system's own time and four

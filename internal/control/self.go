@@ -2,14 +2,17 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"upkeep/internal/config"
+	"upkeep/internal/journal"
 	"upkeep/internal/service"
 )
 
@@ -41,10 +44,25 @@ func (a *App) checkPassword(ctx context.Context, v *service.Verdict) error {
 		return err
 	}
 	notes, err := j.Notes(ctx, a.Config.System, passwordKept)
-	if err == nil && len(notes) == 0 {
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(notes, a.confirms) {
 		v.Warn("upkeep.password-not-kept", "", service.Args{"path": a.RepositoryPath()})
 	}
-	return err
+	return nil
+}
+
+// confirmation is the body of a passwordKept note.
+type confirmation struct {
+	By   string `json:"by"`
+	Path string `json:"path"`
+}
+
+// confirms reports whether a note speaks of the repository that is declared now.
+func (a *App) confirms(note journal.Note) bool {
+	var c confirmation
+	return json.Unmarshal(note.Body, &c) == nil && c.Path == a.RepositoryPath()
 }
 
 // checkDisk compares devices: copies on the disk of the data die with it. The
@@ -84,5 +102,5 @@ func (a *App) ConfirmPassword(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.Note(ctx, a.Config.System, passwordKept, map[string]string{"by": a.opt.User, "path": a.RepositoryPath()})
+	return j.Note(ctx, a.Config.System, passwordKept, confirmation{By: a.opt.User, Path: a.RepositoryPath()})
 }

@@ -20,6 +20,9 @@ func (a *App) submit(ctx context.Context, id string, req Request, resume bool) (
 	if err != nil {
 		return journal.Run{}, err
 	}
+	if needsApproval(op.work.Steps) {
+		return journal.Run{}, fmt.Errorf("%s is applied as a plan that somebody approved: %w", req.Verb, service.ErrRefused)
+	}
 	return a.runOperation(ctx, id, req, op, resume)
 }
 
@@ -64,6 +67,9 @@ func (a *App) Resume(ctx context.Context, id string) (journal.Run, error) {
 	if err != nil {
 		return run, fmt.Errorf("find run %s: %w", id, err)
 	}
+	if run.System != a.Config.System {
+		return run, a.foreign(run)
+	}
 	if !run.Finished.IsZero() {
 		return run, fmt.Errorf("run %s has ended, there is nothing to resume: %w", run.ID, service.ErrRefused)
 	}
@@ -72,6 +78,11 @@ func (a *App) Resume(ctx context.Context, id string) (journal.Run, error) {
 		return run, err
 	}
 	return a.resume(ctx, run, req)
+}
+
+// foreign refuses a run of another system: one state directory may hold several.
+func (a *App) foreign(run journal.Run) error {
+	return fmt.Errorf("run %s is one of system %s, not of %s: %w", run.ID, run.System, a.Config.System, service.ErrRefused)
 }
 
 func (a *App) resume(ctx context.Context, run journal.Run, req Request) (journal.Run, error) {

@@ -36,7 +36,7 @@ func (a *Altered) Error() string {
 // Verify reads the whole chain and returns how many records fit. The error is an
 // *Altered for the first one that does not. Records cut off at the end leave a
 // chain that fits: VerifyAgainst shows them. The read models are not looked at;
-// Rebuild makes them fit.
+// Mend compares them.
 func (j *Journal) Verify(ctx context.Context) (n int64, err error) {
 	err = j.read(ctx, func(tx *sql.Tx) error {
 		n, err = verify(ctx, tx)
@@ -45,28 +45,38 @@ func (j *Journal) Verify(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-// VerifyAgainst verifies the chain and compares it with a head that was stored
+// VerifyAgainst verifies the chain and compares it with heads that were stored
 // elsewhere: one that was cut, or sealed anew from some record on, is an
 // *Altered.
-func (j *Journal) VerifyAgainst(ctx context.Context, stored Head) error {
+func (j *Journal) VerifyAgainst(ctx context.Context, stored ...Head) error {
 	return j.read(ctx, func(tx *sql.Tx) error {
 		n, err := verify(ctx, tx)
-		if err != nil || stored.Seq == 0 {
-			return err
+		for _, h := range stored {
+			if err == nil {
+				err = reaches(ctx, tx, n, h)
+			}
 		}
-		if n < stored.Seq {
-			return &Altered{Seq: n + 1, Damage: Missing,
-				Detail: fmt.Sprintf("the journal ends at record %d and once reached %d", n, stored.Seq)}
-		}
-		r, err := find(ctx, tx, "seq = ?", stored.Seq)
-		if err != nil {
-			return err
-		}
-		if r.hash != stored.Hash {
-			return r.altered(Changed, "it or an earlier record was changed and everything after that sealed anew")
-		}
-		return nil
+		return err
 	})
+}
+
+// reaches compares a chain of n records with one head.
+func reaches(ctx context.Context, tx *sql.Tx, n int64, h Head) error {
+	if h.Seq == 0 {
+		return nil
+	}
+	if n < h.Seq {
+		return &Altered{Seq: n + 1, Damage: Missing,
+			Detail: fmt.Sprintf("the journal ends at record %d and once reached %d", n, h.Seq)}
+	}
+	r, err := find(ctx, tx, "seq = ?", h.Seq)
+	if err != nil {
+		return err
+	}
+	if r.hash != h.Hash {
+		return r.altered(Changed, "it or an earlier record was changed and everything after that sealed anew")
+	}
+	return nil
 }
 
 func (r record) altered(d Damage, detail string) *Altered {

@@ -51,7 +51,10 @@ func (e Export) Archive(ctx context.Context, file, recipient string) (size int64
 	if err = errors.Join(err, f.Close()); err != nil {
 		return 0, errors.Join(fmt.Errorf("write the archive: %w", err), os.Remove(f.Name()))
 	}
-	return size, os.Rename(f.Name(), file)
+	if err := os.Rename(f.Name(), file); err != nil {
+		return 0, errors.Join(fmt.Errorf("name the archive: %w", err), os.Remove(f.Name()))
+	}
+	return size, nil
 }
 
 // write stacks tar on zstd on age and closes them in that order.
@@ -145,6 +148,9 @@ func (e Export) target(ctx context.Context, name string, emit put) error {
 		return err
 	}
 	return extractor.Extract(ctx, c, service.Selection{Only: e.Only}, func(h *tar.Header, content io.Reader) error {
+		if !filepath.IsLocal(h.Name) {
+			return fmt.Errorf("entry %q leads out of its folder: %w", h.Name, service.ErrRefused)
+		}
 		h.Name = path.Join(name, h.Name)
 		if h.Typeflag == tar.TypeLink {
 			h.Linkname = path.Join(name, h.Linkname)

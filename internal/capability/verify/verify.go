@@ -47,12 +47,13 @@ func (v Verify) Do(ctx context.Context, t service.Task) (service.Outcome, error)
 	if err != nil {
 		return service.Outcome{}, fmt.Errorf("read point %s back: %w", v.Point.ID, err)
 	}
+	out := service.Outcome{Targets: v.judge(read), Result: encode(read.DamagedParts)}
 	if len(read.Damaged) > 0 {
 		if _, err := v.Repository.Forget(ctx, read.Damaged); err != nil {
-			return service.Outcome{}, fmt.Errorf("keep later copies from sharing what is damaged: %w", err)
+			return out, fmt.Errorf("keep later copies from sharing what is damaged: %w", err)
 		}
 	}
-	return service.Outcome{Targets: v.judge(read), Result: encode(read.DamagedParts)}, nil
+	return out, nil
 }
 
 // judge names the first damaged parts of every target. Damage of the repository

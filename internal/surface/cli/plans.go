@@ -245,7 +245,14 @@ func (c *cli) undoCommand() *cobra.Command {
 	cmd.Flags().StringVar(&c.plan, "plan", "", c.say("cli.flag-plan"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.with(cmd.Context(), func(app *control.App) error {
-			plan, err := app.Undo(cmd.Context(), args[0])
+			req, err := app.Undo(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if c.dryRun {
+				return c.preview(cmd.Context(), app, req)
+			}
+			plan, err := app.MakePlan(cmd.Context(), req)
 			if err != nil {
 				return err
 			}
