@@ -77,3 +77,49 @@ func TestExamplesAreAccepted(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryProblemOfAKindIsTranslated looks for the formats in the kinds' source:
+// every constant text given to Addf.
+func TestEveryProblemOfAKindIsTranslated(t *testing.T) {
+	words := texts(t)
+	for _, kind := range all.Kinds().Kinds() {
+		files, err := filepath.Glob(filepath.Join("..", "internal", "service", kind.Name(), "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			for _, format := range problems(t, file) {
+				args := make([]any, strings.Count(format, "%")-2*strings.Count(format, "%%"))
+				if words.Words("zh").Sprintf(format, args...) == words.Words("en").Sprintf(format, args...) {
+					t.Errorf("%s: not translated: %s", file, format)
+				}
+			}
+		}
+	}
+}
+
+// problems are the constant formats that a file gives to Addf.
+func problems(t *testing.T, file string) (formats []string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || len(call.Args) < 2 {
+			return true
+		}
+		method, ok := call.Fun.(*ast.SelectorExpr)
+		format, constant := call.Args[1].(*ast.BasicLit)
+		if ok && constant && method.Sel.Name == "Addf" {
+			text, err := strconv.Unquote(format.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			formats = append(formats, text)
+		}
+		return true
+	})
+	return formats
+}
