@@ -71,3 +71,18 @@ func TestARoleWithoutRightsGetsAnErrorAndNoPartialCopy(t *testing.T) {
 	_, err := in.Snapshot(t.Context(), nil, service.Report{})
 	wantFault(t, err, "postgres.no-privilege", service.ErrDenied)
 }
+
+func TestARoleThatMayReadTheTablesIsEnoughForACopy(t *testing.T) {
+	server := startServer(t, nil)
+	sql(t, server.DSN("postgres"), "CREATE ROLE reader LOGIN PASSWORD 'pw'", "CREATE ROLE app LOGIN PASSWORD 'other'", "CREATE DATABASE shop OWNER app")
+	sql(t, server.DSN("shop"), "CREATE SCHEMA s AUTHORIZATION app", "CREATE TABLE s.t AS SELECT generate_series(1, 100) n", "CREATE SEQUENCE s.q",
+		"GRANT USAGE ON SCHEMA s TO reader", "GRANT SELECT ON ALL TABLES IN SCHEMA s TO reader", "GRANT SELECT ON ALL SEQUENCES IN SCHEMA s TO reader")
+	in := declareURL(t, servicetest.Env(t), strings.Replace(server.URL("shop"), "postgres@", "reader@", 1), literalRef("pw"), nil)
+	copied := backUp(t, in)
+	if v := (service.Verdict{Findings: copied.Manifest().Findings}); !has(v, "roles-without-passwords", "") {
+		t.Errorf("the manifest lacks the finding: %v", v.Findings)
+	}
+	sibling := scratch(t, in, copied)
+	restore(t, sibling, copied, "")
+	none(t, verify(t, sibling, copied))
+}
