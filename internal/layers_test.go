@@ -18,7 +18,7 @@ type layer struct {
 	may      []string
 }
 
-var leaves = []string{"diag", "secret", "command", "database", "consistency", "tables", "catalogue", "quantity"}
+var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity"}
 
 func with(more ...string) []string { return append(slices.Clone(leaves), more...) }
 
