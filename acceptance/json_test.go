@@ -12,25 +12,29 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// jsonValue is json [FILE] PATH VALUE: compares a value in the last output, or in
-// FILE, found by a gjson path. VALUE is compared as text; ! wants another one.
+// jsonValue is json [FILE] PATH [VALUE]: compares a value in the last output, or
+// in FILE when VALUE is given too, found by a gjson path. VALUE is compared as
+// text; ! wants another one. Without VALUE there must be one; ! wants none.
 func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
 	file := "stdout"
 	if len(args) == 3 {
 		file, args = args[0], args[1:]
 	}
-	if len(args) != 2 {
-		ts.Fatalf("usage: json [FILE] PATH VALUE")
+	if len(args) != 1 && len(args) != 2 {
+		ts.Fatalf("usage: json [FILE] PATH [VALUE]")
 	}
 	text := ts.ReadFile(file)
 	if !gjson.Valid(text) {
 		ts.Fatalf("%s is no JSON:\n%s", file, text)
 	}
 	got := gjson.Get(text, args[0])
-	if !got.Exists() && !neg {
+	switch {
+	case len(args) == 1 && got.Exists() == neg:
+		ts.Fatalf("%s: wanted: %v, is %q in\n%s", args[0], !neg, got.String(), text)
+	case len(args) == 1:
+	case !got.Exists() && !neg:
 		ts.Fatalf("%s is not in\n%s", args[0], text)
-	}
-	if (got.String() == args[1]) == neg {
+	case (got.String() == args[1]) == neg:
 		ts.Fatalf("%s is %q (wanted: %v %q) in\n%s", args[0], got.String(), !neg, args[1], text)
 	}
 }
@@ -70,7 +74,7 @@ func value(ts *testscript.TestScript, text string) float64 {
 }
 
 // open are the objects whose keys are data: names of facts, counts, arguments.
-var open = []string{"facts", "evidence", "counts", "compared", "args"}
+var open = []string{"facts", "evidence", "counts", "compared", "args", "attrs"}
 
 // shape: prints the keys of the last output's JSON, one per line with its types.
 func shape(ts *testscript.TestScript, _ bool, _ []string) {

@@ -149,11 +149,12 @@ func (s *seen) summary() *seen {
 	s.Left = []string{}
 	for pid, name := range s.known {
 		names[name] = true
-		if nameOf(pid) == name && stateOf(pid) != "Z" {
+		if name != "" && nameOf(pid) == name && stateOf(pid) != "Z" {
 			s.Left = append(s.Left, name)
 		}
 	}
-	s.Children, s.Root = slices.Sorted(maps.Keys(names)), slices.Sorted(maps.Keys(s.roots))
+	s.Children = slices.Sorted(maps.Keys(names))
+	s.Root = slices.AppendSeq([]string{}, maps.Keys(s.roots))
 	for socket := range s.sockets {
 		if strings.HasPrefix(socket, "tcp") {
 			s.TCP++

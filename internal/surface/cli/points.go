@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -121,14 +122,41 @@ type partLine struct {
 // listParts prints one part per line: a copy may hold a million. Names are quoted
 // where a terminal would misread them.
 func (c *cli) listParts(ctx context.Context, app *control.App, id, target, prefix string) error {
+	if c.json {
+		return c.listPartsJSON(ctx, app, id, target, prefix)
+	}
 	return app.List(ctx, id, target, prefix, func(p service.Part) error {
-		if c.json {
-			c.printJSON(partLine{p.Name, p.Size, p.SHA256, p.Attrs})
-			return nil
-		}
 		_, err := fmt.Fprintf(c.Out, "%12s  %s\n", c.words.Bytes(max(p.Size, 0)), legible(p.Name))
 		return err
 	})
+}
+
+// listPartsJSON writes one object whose parts are never in memory together. An
+// error leaves it unfinished, so that nobody takes a piece for the whole.
+func (c *cli) listPartsJSON(ctx context.Context, app *control.App, id, target, prefix string) error {
+	point, err := app.Point(ctx, id)
+	if err != nil {
+		return err
+	}
+	head, err := json.Marshal(map[string]string{"point": point.ID, "target": target})
+	if err != nil {
+		return err
+	}
+	begin := strings.TrimSuffix(string(head), "}") + `,"parts":[`
+	err = app.List(ctx, point.ID, target, prefix, func(p service.Part) error {
+		line, err := json.Marshal(partLine{p.Name, p.Size, p.SHA256, p.Attrs})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.Out, "%s\n%s", begin, line)
+		begin = ","
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.Out, "%s\n],\"next\":null}\n", strings.TrimSuffix(begin, ","))
+	return err
 }
 
 func legible(name string) string {

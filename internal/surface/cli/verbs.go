@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"upkeep/internal/capability/report"
 	"upkeep/internal/control"
 	"upkeep/internal/journal"
+	"upkeep/internal/service"
 )
 
 func (c *cli) checkCommand() *cobra.Command {
@@ -154,10 +156,12 @@ func (c *cli) printRun(ctx context.Context, app *control.App, run journal.Run) e
 	view := c.runView(run)
 	if run.Point != "" {
 		point, err := app.Point(context.WithoutCancel(ctx), run.Point)
-		if err != nil {
+		switch {
+		case err == nil:
+			view.Point = pointOf(point)
+		case !errors.Is(err, service.ErrNotFound): // removed since: its ID stays
 			return err
 		}
-		view.Point = pointOf(point)
 	}
 	if run.Plan != "" {
 		plan, err := app.Plan(context.WithoutCancel(ctx), run.Plan)

@@ -22,7 +22,7 @@ type runView struct {
 	Took    float64          `json:"took_s"`
 	Targets []targetView     `json:"targets"`
 	Steps   []stepView       `json:"steps,omitempty"`
-	Point   *pointView       `json:"point"`
+	Point   any              `json:"point"` // a pointView; a pointRef where the repository was not asked or has lost it
 	Plan    *planView        `json:"plan"`
 	Proof   *proofView       `json:"proof,omitempty"`
 	Output  string           `json:"output,omitempty"`
@@ -83,6 +83,11 @@ type pointView struct {
 	KeptBy   []string   `json:"kept_by,omitempty"`
 }
 
+// pointRef is what the journal alone knows of a point.
+type pointRef struct {
+	ID string `json:"id"`
+}
+
 type partView struct {
 	Target string           `json:"target"`
 	Path   string           `json:"path"`
@@ -141,6 +146,9 @@ func (c *cli) runView(run journal.Run) runView {
 		if run.Verb == "run" || run.Plan != "" {
 			v.Steps = append(v.Steps, c.stepView(s))
 		}
+	}
+	if run.Point != "" {
+		v.Point = pointRef{run.Point}
 	}
 	if run.Proof != nil {
 		v.Proof = &proofView{run.Proof.RPO.Seconds(), run.Proof.RTO.Seconds(), run.Proof.Compared}
