@@ -93,7 +93,7 @@ func describe(ts *testscript.TestScript, name string, s *running) {
 	ts.Check(os.WriteFile(ts.MkAbs(name+".password"), []byte(s.Password+"\n"), 0o600))
 }
 
-// server kill|stop|start|pause|resume NAME.
+// server kill|stop|start|pause|resume|renew NAME.
 func control(ts *testscript.TestScript, _ bool, args []string) {
 	s := lookup(ts, args[1])
 	switch args[0] {
@@ -107,9 +107,22 @@ func control(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(s.Pause())
 	case "resume":
 		ts.Check(s.Resume())
+	case "renew":
+		renew(ts, s)
 	default:
 		ts.Fatalf("a server cannot %s", args[0])
 	}
+}
+
+// renew puts a new, empty PostgreSQL server in the place of one: same address and
+// password, as on a machine that was set up again.
+func renew(ts *testscript.TestScript, s *running) {
+	fresh := launch(ts, s.Component, lab.Options{Password: s.Password})
+	ts.Check(fresh.Stop())
+	ts.Check(s.Stop())
+	ts.Check(os.RemoveAll(s.Data))
+	ts.Check(os.Rename(fresh.Data, s.Data))
+	ts.Check(s.Start(context.Background()))
 }
 
 // sql NAME DATABASE STATEMENT: runs SQL and prints one row per line, columns

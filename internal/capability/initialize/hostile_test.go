@@ -1,7 +1,6 @@
 package initialize_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"upkeep/internal/service"
 	"upkeep/internal/service/all"
 	"upkeep/internal/service/files"
+	"upkeep/lab"
 )
 
 func survey(t *testing.T, dir string) (initialize.Draft, error) {
@@ -228,12 +228,18 @@ func TestOneOfManyWritersWins(t *testing.T) {
 	}
 }
 
-func TestThisMachineIsListed(t *testing.T) {
+func TestServersOfThisMachineAreFound(t *testing.T) {
+	server := lab.Redis(t, lab.Options{})
 	opt := world{lang: "en"}.options(t, t.TempDir())
-	opt.Machine = initialize.Machine{Dial: func(context.Context, string) error { return nil }}
+	opt.Machine = initialize.Machine{}
 	draft, err := initialize.Survey(t.Context(), opt)
-	if err != nil || !strings.Contains(string(draft.Text), "kind: host") {
-		t.Errorf("%v\n%s", err, draft.Text)
+	if err != nil || !strings.Contains(string(draft.Text), "url: "+server.URL("0")+"\n") {
+		t.Errorf("%v, %s is not in\n%s", err, server.URL("0"), draft.Text)
+	}
+	for _, n := range draft.Notes {
+		if n.ID == "init.unreachable" && n.Args["address"] == server.Addr() {
+			t.Error("the server runs and was not reached")
+		}
 	}
 }
 
