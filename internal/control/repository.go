@@ -17,6 +17,10 @@ import (
 // Repository opens the declared repository, or the one in the state directory.
 // Where there is none the error wraps service.ErrNotFound.
 func (a *App) Repository(ctx context.Context) (*repository.Repository, error) {
+	return a.openRepository(ctx, false)
+}
+
+func (a *App) openRepository(ctx context.Context, write bool) (*repository.Repository, error) {
 	if a.repository != nil {
 		return a.repository, nil
 	}
@@ -27,6 +31,7 @@ func (a *App) Repository(ctx context.Context) (*repository.Repository, error) {
 	if err != nil {
 		return nil, err
 	}
+	opt.Write = write
 	r, err := repository.Open(ctx, opt)
 	if errors.Is(err, repository.ErrPassword) && opt.Password == "" {
 		err = fmt.Errorf("%s is missing, and the repository needs it: %w", a.PasswordFile(), err)
@@ -52,7 +57,7 @@ func (a *App) repositoryForWriting(ctx context.Context) (*repository.Repository,
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.Repository(ctx)
+	r, err := a.openRepository(ctx, true)
 	switch {
 	case errors.Is(err, service.ErrNotFound) && known == a.RepositoryPath():
 		return nil, &service.Fault{ID: "error.repository-gone", Args: service.Args{"path": known},
@@ -76,6 +81,7 @@ func (a *App) createRepository(ctx context.Context) (*repository.Repository, err
 	if err != nil {
 		return nil, err
 	}
+	opt.Write = true
 	if a.repository, err = repository.Create(ctx, opt); err != nil {
 		return nil, fmt.Errorf("make the repository %s: %w", opt.Path, err)
 	}
