@@ -41,8 +41,9 @@ func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
 
 // save NAME PATH: keeps a value of the last output's JSON in the environment.
 func save(ts *testscript.TestScript, _ bool, args []string) {
-	got := gjson.Get(ts.ReadFile("stdout"), args[1])
-	if !got.Exists() {
+	text := ts.ReadFile("stdout")
+	got := gjson.Get(text, args[1])
+	if !gjson.Valid(text) || !got.Exists() {
 		ts.Fatalf("%s is not in\n%s", args[1], ts.ReadFile("stdout"))
 	}
 	ts.Setenv(args[0], got.String())

@@ -3,13 +3,13 @@ package cli
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"upkeep/internal/control"
+	"upkeep/internal/engine"
 	"upkeep/internal/journal"
 	"upkeep/internal/service"
 )
@@ -64,7 +64,7 @@ func (c *cli) proceed(ctx context.Context, app *control.App, plan journal.Plan) 
 	}
 	if err := c.agreed(plan); err != nil {
 		if c.json {
-			return errors.Join(c.showPlan(plan), err)
+			return c.showRefusal(plan, err)
 		}
 		return err
 	}
@@ -77,9 +77,21 @@ func (c *cli) proceed(ctx context.Context, app *control.App, plan journal.Plan) 
 	return c.finished(ctx, app, run, err)
 }
 
+// showRefusal prints a plan together with why it was not applied.
+func (c *cli) showRefusal(plan journal.Plan, err error) error {
+	problem := engine.Problem(err)
+	c.exit = problem.Code
+	c.printJSON(runView{Verb: plan.Verb, Verdict: service.Unknown, Exit: problem.Code, Targets: []targetView{},
+		Plan: c.planView(plan), Error: c.problemView(problem, "", "")})
+	return nil
+}
+
+// least is how much of a digest names a plan that somebody has read.
+const least = len("sha256:") + 4
+
 // agreed reports whether the plan may be applied now, or why not.
 func (c *cli) agreed(plan journal.Plan) error {
-	if c.plan != "" && !strings.HasPrefix(plan.Digest, c.plan) {
+	if c.plan != "" && (len(c.plan) < least || !strings.HasPrefix(plan.Digest, c.plan)) {
 		return fmt.Errorf("the plan is now %s, not %s: %w", plan.Digest, c.plan, service.ErrStale)
 	}
 	destructive := riskiest(plan) == service.Destructive
