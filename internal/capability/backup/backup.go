@@ -201,6 +201,12 @@ func (b *Backup) seal(ctx context.Context, t service.Task) (service.Outcome, err
 			return service.Outcome{}, nil
 		}
 	}
+	switch sealed, err := b.sealedBefore(ctx); {
+	case err != nil:
+		return service.Outcome{}, err
+	case sealed:
+		return service.Outcome{Result: encode(b.Point.ID)}, nil
+	}
 	head, err := b.Head(ctx)
 	if err != nil {
 		return service.Outcome{}, fmt.Errorf("read the journal's head: %w", err)
@@ -214,6 +220,23 @@ func (b *Backup) seal(ctx context.Context, t service.Task) (service.Outcome, err
 		return service.Outcome{}, fmt.Errorf("seal restore point %s: %w", b.Point.ID, err)
 	}
 	return service.Outcome{Result: encode(point.ID)}, nil
+}
+
+// sealedBefore reports whether the point is complete already: a process may have
+// been killed between sealing it and recording that.
+func (b *Backup) sealedBefore(ctx context.Context) (bool, error) {
+	r, err := b.Open(ctx)
+	if err != nil {
+		return false, err
+	}
+	point, err := r.Point(ctx, b.Point.ID)
+	if errors.Is(err, service.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for restore point %s: %w", b.Point.ID, err)
+	}
+	return point.Complete, nil
 }
 
 // Sealed reports whether the point was completed.
