@@ -107,6 +107,11 @@ func (r Restore) Do(ctx context.Context, t service.Task) (service.Outcome, error
 	if err != nil {
 		return service.Outcome{}, err
 	}
+	if sweeper, ok := t.Instance.(service.Driller); ok {
+		if err := sweeper.Sweep(ctx); err != nil {
+			return service.Outcome{}, fmt.Errorf("sweep what a killed restore left: %w", err)
+		}
+	}
 	return service.Outcome{}, restorer.Restore(ctx, c, service.Selection{Only: a.Only}, t.Report)
 }
 
