@@ -41,7 +41,8 @@ func (l *lines) watch(e engine.Event) {
 	case engine.Started:
 		l.begun[e.Step] = time.Now()
 	case engine.Finished:
-		if took := time.Since(l.begun[e.Step]); took > patience {
+		begun, here := l.begun[e.Step] // else an earlier process did it
+		if took := time.Since(begun); here && took > patience {
 			fmt.Fprintf(l.cli.Err, "%s  %s\n", l.cli.words.Message(e.Title.ID, e.Title.Args), l.cli.words.Duration(took))
 		}
 	}
