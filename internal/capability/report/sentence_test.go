@@ -37,7 +37,9 @@ func damaged(r *journal.Run) {
 	r.Targets[0].Findings = []journal.Finding{found("differs", service.Critical, "part", r.Started, nil)}
 }
 
-func unreadable(r *journal.Run) { r.Error = problem("error.unreachable", "open the repository: no such host", 3) }
+func unreadable(r *journal.Run) {
+	r.Error = problem("error.unreachable", "open the repository: no such host", 3)
+}
 
 func partly(r *journal.Run) {
 	r.Point = ""
@@ -179,7 +181,9 @@ func TestAgeIsShownOnlyOfWhatIsOlderThanTheRun(t *testing.T) {
 }
 
 func TestARecordedRunReadsLikeAFreshOne(t *testing.T) {
-	fresh := with(backedUp(), func(r *journal.Run) { r.Targets[0].Facts = service.Facts{"bytes": int64(7.5e8), "added_bytes": 40000000} })
+	fresh := with(backedUp(), func(r *journal.Run) {
+		r.Targets[0].Facts = service.Facts{"bytes": int64(7.5e8), "added_bytes": 40000000}
+	})
 	text := report.Text{Words: words(t, "en"), Now: now()}
 	if a, b := text.Summary(report.Of(fresh, nil).Sections[0]), text.Summary(report.Of(recorded(t, fresh), nil).Sections[0]); a != b {
 		t.Errorf("fresh %q, recorded %q", a, b)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/internal/capability/report"
 	"upkeep/internal/diag"
 	"upkeep/internal/engine"
 	"upkeep/internal/journal"
@@ -54,7 +55,7 @@ func (c *cli) problemViews(problems diag.List) []problemView {
 func (c *cli) failRun(root *cobra.Command, err error) int {
 	problem := engine.Problem(err)
 	if c.json {
-		c.printJSON(runView{Verdict: "unknown", Exit: problem.Code, Targets: []targetView{}, Error: c.problemView(problem, "", "")})
+		c.printJSON(runView{Verdict: "unknown", Exit: problem.Code, Targets: []report.TargetView{}, Error: c.problemView(problem, "", "")})
 		return problem.Code
 	}
 	view := c.problemView(problem, "", "")
@@ -67,10 +68,6 @@ func (c *cli) failRun(root *cobra.Command, err error) int {
 	return problem.Code
 }
 
-func (c *cli) problemView(p *journal.Problem, target, run string) *errorView {
-	if p == nil {
-		return nil
-	}
-	title, consequence, fix := c.words.Error(p.ID, p.Words(target, run))
-	return &errorView{ID: p.ID, Title: title, Consequence: consequence, Fix: fix, Detail: p.Detail}
+func (c *cli) problemView(p *journal.Problem, target, run string) *report.ErrorView {
+	return report.ErrorOf(c.words, p, target, run)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/internal/capability/report"
 	"upkeep/internal/control"
 	"upkeep/internal/engine"
 	"upkeep/internal/journal"
@@ -81,7 +82,7 @@ func (c *cli) proceed(ctx context.Context, app *control.App, plan journal.Plan) 
 func (c *cli) showRefusal(plan journal.Plan, err error) error {
 	problem := engine.Problem(err)
 	c.exit = problem.Code
-	c.printJSON(runView{Verb: plan.Verb, Verdict: service.Unknown, Exit: problem.Code, Targets: []targetView{},
+	c.printJSON(runView{Verb: plan.Verb, Verdict: service.Unknown, Exit: problem.Code, Targets: []report.TargetView{},
 		Plan: c.planView(plan), Error: c.problemView(problem, "", "")})
 	return nil
 }
