@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"upkeep/internal/catalogue"
@@ -98,7 +99,7 @@ func (a *App) Journal(ctx context.Context) (*journal.Journal, error) {
 }
 
 func (a *App) notWritable(err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
+	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
 		return err
 	}
 	return &service.Fault{ID: "error.state-not-writable", Args: service.Args{"path": a.stateDir},

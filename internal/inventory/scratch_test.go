@@ -91,12 +91,12 @@ func TestEveryDirectoryIsNew(t *testing.T) {
 }
 
 func TestAForeignScratchPlaceIsRefused(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can give directories away")
-	}
 	foreign := filepath.Join(t.TempDir(), "scratch")
-	if err := errors.Join(os.Mkdir(foreign, 0o777), os.Chown(foreign, 65534, 65534)); err != nil {
+	if err := os.Mkdir(foreign, 0o777); err != nil {
 		t.Fatal(err)
+	}
+	if os.Chown(foreign, 65534, 65534) != nil {
+		foreign = "/proc" // an ordinary user cannot give directories away
 	}
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(t.TempDir(), link); err != nil {
@@ -111,7 +111,7 @@ func TestAForeignScratchPlaceIsRefused(t *testing.T) {
 			t.Errorf("%s: got %s, %v", base, path, err)
 		}
 	}
-	if left := entries(t, foreign); left != "" {
+	if left := entries(t, foreign); strings.Contains(left, "db-x-") {
 		t.Errorf("something was put there: %s", left)
 	}
 }
