@@ -18,16 +18,16 @@ build: ## bin/upkeep, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/upkeep ./cmd/upkeep
 
 install: ## what the tests start, when root; else it says what is left out
-	lab/install
+	lab/install --postgres 16 --postgres 17 --postgres 18 --clients
 
 test: install vet lint ## everything: vet, linter, unit and acceptance tests on real servers
-	go test -json -count=1 -timeout 30m ./... | $(SUMMARY)
+	UPKEEP_POSTGRES_BINS=$$(lab/install --bins) go test -json -count=1 -timeout 40m ./... | $(SUMMARY)
 
 vet:
 	go vet ./...
 
 unit: ## tests of the packages alone
-	go test -json -count=1 -timeout 20m $$(go list ./... | grep -v '/acceptance$$') | $(SUMMARY)
+	UPKEEP_POSTGRES_BINS=$$(lab/install --bins) go test -json -count=1 -timeout 20m $$(go list ./... | grep -v '/acceptance$$') | $(SUMMARY)
 
 acceptance: ## one script per row of the feature table, with the built binary
 	go test -json -count=1 -timeout 30m ./acceptance/... | $(SUMMARY)
