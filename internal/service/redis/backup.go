@@ -50,7 +50,7 @@ func (s *snapshot) open(ctx context.Context) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTee(d, s.r, s.keep), nil
+	return newSteady(newTee(d, s.r, s.keep)), nil
 }
 
 func (s *snapshot) keep(found *census) {

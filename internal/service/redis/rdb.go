@@ -101,23 +101,29 @@ func (w *walker) readHeader() error {
 	if err != nil {
 		return noEOF(err)
 	}
-	number, valkey := bytes.CutPrefix(line, []byte("VALKEY"))
-	if !valkey {
-		var redis bool
-		if number, redis = bytes.CutPrefix(line, []byte("REDIS")); !redis {
-			return errNotRDB
-		}
+	if w.head, err = parseHeader(line); err != nil {
+		return err
 	}
-	version, err := strconv.Atoi(string(number))
-	if err != nil {
-		return errNotRDB
-	}
-	w.head = header{Valkey: valkey, Version: version}
 	if w.visit.head != nil {
 		w.visit.head(w.head)
 	}
 	w.endRecord()
 	return nil
+}
+
+func parseHeader(line []byte) (header, error) {
+	number, valkey := bytes.CutPrefix(line, []byte("VALKEY"))
+	if !valkey {
+		var redis bool
+		if number, redis = bytes.CutPrefix(line, []byte("REDIS")); !redis {
+			return header{}, errNotRDB
+		}
+	}
+	version, err := strconv.Atoi(string(number))
+	if err != nil {
+		return header{}, errNotRDB
+	}
+	return header{Valkey: valkey, Version: version}, nil
 }
 
 // endRecord adds what was read to the checksum and forgets it.
