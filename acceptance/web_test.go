@@ -33,13 +33,17 @@ type site struct {
 	body   string
 	header map[string]string
 	delay  time.Duration
+	wants  string // value of the Authorization header; empty lets everybody in
 }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.asked++
-	status, body, header, delay := s.status, s.body, s.header, s.delay
+	status, body, header, delay, wants := s.status, s.body, s.header, s.delay, s.wants
 	s.mu.Unlock()
+	if wants != "" && r.Header.Get("Authorization") != wants {
+		status, body = http.StatusUnauthorized, "who are you?\n"
+	}
 	select {
 	case <-time.After(delay):
 	case <-r.Context().Done():
@@ -85,26 +89,29 @@ func findSite(ts *testscript.TestScript, name string) *site {
 	return s
 }
 
-// web-answer NAME STATUS BODY [delay=DURATION] [HEADER=VALUE…]: what it answers
-// from now on.
+// web-answer NAME STATUS BODY [delay=DURATION] [wants=AUTHORIZATION] [HEADER=VALUE…]:
+// what it answers from now on, and 401 to everybody else when it wants a login.
 func webAnswer(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 3 {
-		ts.Fatalf("usage: web-answer NAME STATUS BODY [delay=DURATION] [HEADER=VALUE…]")
+		ts.Fatalf("usage: web-answer NAME STATUS BODY [delay=DURATION] [wants=AUTHORIZATION] [HEADER=VALUE…]")
 	}
 	s := findSite(ts, args[0])
 	status, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.status, s.body, s.header, s.delay = status, args[2], map[string]string{}, 0
+	s.status, s.body, s.header, s.delay, s.wants = status, args[2], map[string]string{}, 0, ""
 	for _, pair := range args[3:] {
 		name, value, _ := strings.Cut(pair, "=")
-		if name == "delay" {
+		switch name {
+		case "delay":
 			s.delay, err = time.ParseDuration(value)
 			ts.Check(err)
-			continue
+		case "wants":
+			s.wants = value
+		default:
+			s.header[name] = value
 		}
-		s.header[name] = value
 	}
 }
 
