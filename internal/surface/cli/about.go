@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,7 @@ func (c *cli) kindsCommand() *cobra.Command {
 		}
 		kind, ok := c.Kinds.Lookup(args[0])
 		if !ok {
-			return usage{fmt.Errorf("there is no kind %q", args[0])}
+			return c.misuse("kind", "got", args[0])
 		}
 		if *example {
 			_, err := c.Out.Write(kind.Example())
@@ -97,11 +98,11 @@ func (c *cli) kindPage(kind service.Kind) error {
 }
 
 func hasKind(id, kind string) bool {
-	return len(id) > len(kind) && id[:len(kind)+1] == kind+"."
+	return strings.HasPrefix(id, kind+".")
 }
 
 func (c *cli) configCommand() *cobra.Command {
-	cmd := c.command("config", "")
+	cmd := c.group("config")
 	check := c.command("config-check", "")
 	check.Use, check.Args = "check", cobra.NoArgs
 	check.RunE = func(*cobra.Command, []string) error {
@@ -137,6 +138,9 @@ func (c *cli) doctorCommand() *cobra.Command {
 	kept := cmd.Flags().Bool("password-kept", false, c.say("cli.flag-password-kept"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.with(cmd.Context(), func(app *control.App) error {
+			if *kept && c.dryRun {
+				return c.misuse("no-dry-run", "what", "doctor --password-kept")
+			}
 			if *kept {
 				if err := app.ConfirmPassword(cmd.Context()); err != nil {
 					return err

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -66,9 +67,10 @@ func Run(ctx context.Context, w World, args []string) int {
 	c.speak("")
 	root := c.root()
 	c.speakHelp(root, args)
+	c.json = slices.Contains(beforeDashes(args), "--json") // also for a mistake that stands before it
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
-		return c.fail(root, err)
+		return c.fail(err)
 	}
 	return c.exit
 }
@@ -118,11 +120,13 @@ func (c *cli) flags(root *cobra.Command) {
 }
 
 func (c *cli) checkFlags() error {
-	if c.lang != "" && c.lang != "zh" && c.lang != "en" {
-		return usage{fmt.Errorf("--lang is zh or en, not %q", c.lang)}
-	}
-	if c.failOn != "warning" && c.failOn != "critical" {
-		return usage{fmt.Errorf("--fail-on is warning or critical, not %q", c.failOn)}
+	switch {
+	case c.lang != "" && c.lang != "zh" && c.lang != "en":
+		return c.misuse("lang", "got", c.lang)
+	case c.failOn != "warning" && c.failOn != "critical":
+		return c.misuse("fail-on", "got", c.failOn)
+	case c.timeout < 0:
+		return c.misuse("timeout", "got", c.timeout.String())
 	}
 	return nil
 }
@@ -141,9 +145,15 @@ type usage struct{ error }
 
 func (u usage) Unwrap() error { return u.error }
 
+// misuse is one of our own mistakes to tell, in the reader's words.
+func (c *cli) misuse(id string, args ...any) error {
+	return usage{errors.New(c.say("cli.usage-"+id, args...))}
+}
+
 // open loads the declaration and resolves it.
 func (c *cli) open() (*control.App, error) {
-	cfg, problems := control.Load(c.files, c.Kinds, c.Getenv)
+	// Completion parses flags twice, and a file named twice is still one system.
+	cfg, problems := control.Load(slices.Compact(c.files), c.Kinds, c.Getenv)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -215,7 +225,7 @@ func (c *cli) newPassword(path, password string) {
 }
 
 // fail shows an error and returns its exit code.
-func (c *cli) fail(root *cobra.Command, err error) int {
+func (c *cli) fail(err error) int {
 	var problems diag.List
 	var bad usage
 	switch {
@@ -226,8 +236,8 @@ func (c *cli) fail(root *cobra.Command, err error) int {
 			problems.Addf("", "%s", err)
 			return c.failConfig(problems)
 		}
-		fmt.Fprintf(c.Err, "upkeep: %v\n%s\n", err, c.say("cli.see-help"))
+		fmt.Fprintf(c.Err, "upkeep: %s %v\n%s\n", c.say("cli.usage"), err, c.say("cli.see-help"))
 		return engine.ExitUsage
 	}
-	return c.failRun(root, err)
+	return c.failRun(err)
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,9 @@ func (c *cli) completePoints(cmd *cobra.Command, args []string, _ string) ([]str
 
 func (c *cli) completeRuns(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return c.candidates(cmd.Context(), func(app *control.App) ([]string, error) {
+		if _, err := os.Stat(app.StateDir()); err != nil {
+			return nil, nil // nothing was run yet, and a prompt is no reason to make a journal
+		}
 		runs, _, err := app.Runs(cmd.Context(), journal.Query{Limit: 50})
 		var names []string
 		for _, r := range runs {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"upkeep/internal/capability/report"
 	"upkeep/internal/diag"
 	"upkeep/internal/engine"
@@ -52,7 +50,7 @@ func (c *cli) problemViews(problems diag.List) []problemView {
 }
 
 // failRun shows an error that kept a command from being done.
-func (c *cli) failRun(root *cobra.Command, err error) int {
+func (c *cli) failRun(err error) int {
 	problem := engine.Problem(err)
 	if c.json {
 		c.printJSON(runView{Verdict: "unknown", Exit: problem.Code, Targets: []report.TargetView{}, Error: c.problemView(problem, "", "")})

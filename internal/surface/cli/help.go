@@ -39,18 +39,41 @@ func (c *cli) speakHelp(root *cobra.Command, args []string) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd(args...)
 	for _, cmd := range root.Commands() {
-		if name := cmd.Name(); name == "help" || name == "completion" {
-			cmd.Short = c.say("cli." + name + "-short")
+		switch name := cmd.Name(); name {
+		case "completion":
+			cmd.Short, cmd.Long = c.say("cli.completion-short"), c.say("cli.completion-long")
+			c.speakShells(cmd)
+		case "help":
+			cmd.Short, cmd.Long = c.say("cli.help-short"), c.say("cli.help-long")
 		}
 	}
+}
+
+// speakShells says how each shell loads its completion.
+func (c *cli) speakShells(completion *cobra.Command) {
+	loads := map[string]string{"bash": "source <(upkeep completion bash)", "zsh": "source <(upkeep completion zsh)",
+		"fish": "upkeep completion fish | source", "powershell": "upkeep completion powershell | Out-String | Invoke-Expression"}
+	for _, shell := range completion.Commands() {
+		shell.Short = c.say("cli.completion-shell", "shell", shell.Name())
+		shell.Long, shell.Example = c.say("cli.completion-shell-long"), "  "+loads[shell.Name()]
+		if flag := shell.Flags().Lookup("no-descriptions"); flag != nil {
+			flag.Usage = c.say("cli.flag-no-descriptions")
+		}
+	}
+}
+
+// beforeDashes are the arguments that may be flags.
+func beforeDashes(args []string) []string {
+	if end := slices.Index(args, "--"); end >= 0 {
+		return args[:end]
+	}
+	return args
 }
 
 // languageOf finds --lang before anything is parsed: the words of the commands
 // themselves depend on it.
 func languageOf(args []string) string {
-	if end := slices.Index(args, "--"); end >= 0 {
-		args = args[:end]
-	}
+	args = beforeDashes(args)
 	for i, arg := range args {
 		if value, ok := strings.CutPrefix(arg, "--lang="); ok {
 			return value

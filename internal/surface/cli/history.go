@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -142,17 +141,17 @@ func (c *cli) reportCommand() *cobra.Command {
 		span := "day"
 		switch {
 		case *week && *month:
-			return usage{fmt.Errorf("--week and --month exclude each other")}
+			return c.misuse("span")
 		case *week:
 			span = "week"
 		case *month:
 			span = "month"
 		}
+		if !slices.Contains(report.Formats(), *format) {
+			return c.misuse("format", "got", *format, "formats", report.Formats())
+		}
 		if c.json {
 			*format = "json"
-		}
-		if !slices.Contains(report.Formats(), *format) {
-			return usage{fmt.Errorf("--format is one of %s, not %q", strings.Join(report.Formats(), ", "), *format)}
 		}
 		return c.with(cmd.Context(), func(app *control.App) error {
 			return app.Report(cmd.Context(), c.Out, span, *format, c.words)
@@ -162,7 +161,7 @@ func (c *cli) reportCommand() *cobra.Command {
 }
 
 func (c *cli) auditLogCommand() *cobra.Command {
-	cmd := c.command("audit-log", "")
+	cmd := c.group("audit-log")
 	verify := c.command("audit-log-verify", "")
 	verify.Use, verify.Args = "verify", cobra.NoArgs
 	verify.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,9 @@ func (c *cli) restoreCommand() *cobra.Command {
 	cmd.Flags().StringVar(&c.plan, "plan", "", c.say("cli.flag-plan"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
+		if *to != "" && c.dryRun {
+			return c.misuse("no-dry-run", "what", "restore --to")
+		}
 		return c.with(ctx, func(app *control.App) error {
 			if *to != "" {
 				return c.extract(ctx, app, args[0], args[1:], *only, *to)
@@ -87,33 +91,37 @@ func (c *cli) showRefusal(plan journal.Plan, err error) error {
 	return nil
 }
 
-// least is how much of a digest names a plan that somebody has read.
-const least = len("sha256:") + 4
+// least is how many digits of a digest name a plan that somebody has read.
+const least = 4
+
+// names reports whether the text is a digest or the beginning of one; "sha256:"
+// may be left out.
+func names(text, digest string) bool {
+	const algorithm = "sha256:"
+	digits := strings.TrimPrefix(text, algorithm)
+	return len(digits) >= least && strings.HasPrefix(strings.TrimPrefix(digest, algorithm), digits)
+}
 
 // agreed reports whether the plan may be applied now, or why not.
 func (c *cli) agreed(plan journal.Plan) error {
-	if c.plan != "" && (len(c.plan) < least || !strings.HasPrefix(plan.Digest, c.plan)) {
+	if c.plan != "" && !names(c.plan, plan.Digest) {
 		return fmt.Errorf("the plan is now %s, not %s: %w", plan.Digest, c.plan, service.ErrStale)
 	}
-	destructive := riskiest(plan) == service.Destructive
 	switch {
-	case !plan.Approved.IsZero(), c.yes && (!destructive || c.plan != ""):
+	case !plan.Approved.IsZero(), c.yes && (c.plan != "" || !destructive(plan)):
 		return nil
-	case terminal(c.In):
+	case terminal(c.In) && !c.json: // which has not been shown the plan
 		return c.ask(plan)
 	}
 	return &service.Fault{ID: "error.approval-missing", Args: service.Args{"plan": plan.Digest},
 		Err: fmt.Errorf("nobody agreed to the plan: %w", service.ErrRefused)}
 }
 
-func riskiest(plan journal.Plan) service.Risk {
-	worst := service.ReadOnly
-	for _, s := range plan.Steps {
-		if s.Risk == service.Destructive || worst == service.ReadOnly {
-			worst = s.Risk
-		}
-	}
-	return worst
+// destructive reports whether a plan has a step that destroys something, or one of
+// which nobody can say that it does not.
+func destructive(plan journal.Plan) bool {
+	mild := []service.Risk{service.ReadOnly, service.Harmless, service.Reversible, service.Disruptive}
+	return slices.ContainsFunc(plan.Steps, func(s service.Step) bool { return !slices.Contains(mild, s.Risk) })
 }
 
 // ask wants the first replaced target's name typed: a habit of pressing y does
@@ -152,15 +160,17 @@ func (c *cli) planCommand() *cobra.Command {
 	discard := cmd.Flags().StringArray("discard-current", nil, c.say("cli.flag-discard"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
+		req, err := c.planned(args, *only, *discard)
+		if err != nil {
+			return err
+		}
 		return c.with(ctx, func(app *control.App) error {
-			if len(args) == 0 {
+			switch {
+			case len(args) == 0:
 				return c.listPlans(ctx, app)
+			case c.dryRun:
+				return c.preview(ctx, app, req)
 			}
-			req, err := planned(args)
-			if err != nil {
-				return err
-			}
-			req.Only, req.Discard = *only, *discard
 			plan, err := app.MakePlan(ctx, req)
 			if err != nil {
 				return err
@@ -176,18 +186,31 @@ func (c *cli) planCommand() *cobra.Command {
 	return cmd
 }
 
-func planned(args []string) (control.Request, error) {
-	switch verb := args[0]; verb {
+// planned reads what is to be planned; nothing is, without arguments.
+func (c *cli) planned(args []string, only string, discard []string) (control.Request, error) {
+	verb := first(args)
+	req := control.Request{Verb: verb, Only: only, Discard: discard}
+	switch verb {
+	case "":
+		return req, nil
 	case "check", "backup":
-		return control.Request{Verb: verb, Targets: args[1:]}, nil
+		req.Targets = args[1:]
 	case "verify", "drill", "restore":
-		req := control.Request{Verb: verb}
 		if len(args) > 1 {
 			req.Point, req.Targets = args[1], args[2:]
 		}
-		return req, nil
+	default:
+		return req, c.misuse("plan-verb", "got", verb)
 	}
-	return control.Request{}, usage{fmt.Errorf("%q cannot be planned: check, backup, verify, drill or restore can", args[0])}
+	switch {
+	case verb == "restore" && req.Point == "":
+		return req, c.misuse("plan-point")
+	case verb == "verify" && len(req.Targets) > 0:
+		return req, c.misuse("plan-verify")
+	case verb != "restore" && (only != "" || len(discard) > 0):
+		return req, c.misuse("plan-flags", "verb", verb)
+	}
+	return req, nil
 }
 
 func (c *cli) listPlans(ctx context.Context, app *control.App) error {
@@ -223,6 +246,9 @@ func (c *cli) approveCommand() *cobra.Command {
 	cmd := c.command("approve", "PLAN")
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if c.dryRun {
+			return c.misuse("no-dry-run", "what", "approve")
+		}
 		return c.with(cmd.Context(), func(app *control.App) error {
 			plan, err := app.Approve(cmd.Context(), args[0])
 			if err != nil {
@@ -244,6 +270,13 @@ func (c *cli) applyCommand() *cobra.Command {
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.with(cmd.Context(), func(app *control.App) error {
+			if c.dryRun {
+				plan, err := app.Plan(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return c.showSteps(plan.Verb, plan.Steps)
+			}
 			run, err := app.Apply(cmd.Context(), args[0])
 			return c.finished(cmd.Context(), app, run, err)
 		})

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -159,9 +162,11 @@ func (c *cli) listPartsJSON(ctx context.Context, app *control.App, id, target, p
 	return err
 }
 
+// legible quotes a name with anything in it that a terminal would act upon.
 func legible(name string) string {
-	if quoted := fmt.Sprintf("%+q", name); strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }) {
-		return quoted
+	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) }
+	if strings.ContainsFunc(name, odd) {
+		return strconv.QuoteToGraphic(name)
 	}
 	return name
 }
@@ -172,6 +177,9 @@ func (c *cli) pointsExportCommand() *cobra.Command {
 	cmd.ValidArgsFunction = c.completePoints
 	recipient := cmd.Flags().String("encrypt", "", c.say("cli.flag-encrypt"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if c.dryRun {
+			return c.misuse("no-dry-run", "what", "points export")
+		}
 		return c.with(cmd.Context(), func(app *control.App) error {
 			n, err := app.Export(cmd.Context(), args[0], args[1], *recipient)
 			if err != nil {

@@ -23,6 +23,8 @@ func (c *cli) progress() func(engine.Event) {
 		return nil
 	case terminal(c.Err) && c.Getenv("TERM") != "dumb":
 		return newBars(c).watch
+	case c.json:
+		return nil
 	}
 	return (&lines{cli: c, begun: map[string]time.Time{}}).watch
 }

@@ -33,6 +33,15 @@ func (c *cli) targetVerb(verb, args string) *cobra.Command {
 	return cmd
 }
 
+// group is a command that has only commands below it. Without one it shows them; a
+// word that is none of them is a mistake, not a reason to end well.
+func (c *cli) group(name string) *cobra.Command {
+	cmd := c.command(name, "")
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
 // command is a command with its words from the catalogue.
 func (c *cli) command(name, args string) *cobra.Command {
 	return &cobra.Command{Use: strings.TrimSpace(name + " " + args), Short: c.say("cli." + name + "-short"),
@@ -45,21 +54,21 @@ func (c *cli) verifyCommand() *cobra.Command {
 	cmd.ValidArgsFunction = c.completePoints
 	sample := cmd.Flags().String("sample", "100%", c.say("cli.flag-sample"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		share, err := percent(*sample)
-		if err != nil {
-			return usage{err}
+		share, ok := percent(*sample)
+		if !ok {
+			return c.misuse("sample", "got", *sample)
 		}
 		return c.submit(cmd.Context(), control.Request{Verb: "verify", Point: first(args), Sample: share})
 	}
 	return cmd
 }
 
-func percent(text string) (float64, error) {
-	n, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
-	if err != nil || n <= 0 || n > 100 || !strings.HasSuffix(text, "%") {
-		return 0, fmt.Errorf("--sample is a share such as 5%%, not %q", text)
-	}
-	return n / 100, nil
+// percent reads a share above nothing and of at most all; what is not a number
+// compares as neither.
+func percent(text string) (share float64, ok bool) {
+	digits, ok := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(digits, 64)
+	return n / 100, ok && err == nil && n > 0 && n <= 100
 }
 
 func first(args []string) string {
@@ -89,7 +98,10 @@ func (c *cli) runCommand() *cobra.Command {
 	resume := cmd.Flags().String("resume", "", c.say("cli.flag-resume"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if (len(args) == 1) == (*resume != "") {
-			return usage{fmt.Errorf("name a job, or a run to --resume")}
+			return c.misuse("run")
+		}
+		if *resume != "" && c.dryRun {
+			return c.misuse("no-dry-run", "what", "run --resume")
 		}
 		if *resume != "" {
 			return c.with(cmd.Context(), func(app *control.App) error {
@@ -122,8 +134,12 @@ func (c *cli) preview(ctx context.Context, app *control.App, req control.Request
 	if err != nil {
 		return err
 	}
+	return c.showSteps(req.Verb, steps)
+}
+
+func (c *cli) showSteps(verb string, steps []service.Step) error {
 	if c.json {
-		c.printJSON(map[string]any{"verb": req.Verb, "exit_code": 0, "plan": map[string]any{"steps": c.planSteps(steps)}})
+		c.printJSON(map[string]any{"verb": verb, "exit_code": 0, "plan": map[string]any{"steps": c.planSteps(steps)}})
 		return nil
 	}
 	for _, s := range c.planSteps(steps) {
