@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
@@ -274,5 +275,53 @@ func TestOneTargetThatDoesNotAnswerACheck(t *testing.T) {
 	run := submit(t, l.open(t), control.Request{Verb: "check"})
 	if run.Exit != engine.ExitPartly || !strings.Contains(describe(run), "a:ok, b:unknown(error.timeout") {
 		t.Errorf("exit %d: %s", run.Exit, describe(run))
+	}
+}
+
+// damage flips a bit in the largest pack of the repository.
+func damage(t *testing.T, l *lab) {
+	t.Helper()
+	var pack string
+	var size int64
+	err := filepath.WalkDir(l.path("state", "copies"), func(path string, e os.DirEntry, err error) error {
+		name, _ := filepath.Rel(l.path("state", "copies"), path)
+		if err != nil || e.IsDir() || !strings.HasPrefix(name, "p") {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && info.Size() > size {
+			pack, size = path, info.Size()
+		}
+		return err
+	})
+	if err != nil || pack == "" {
+		t.Fatalf("pack %q, %v", pack, err)
+	}
+	content, err := os.ReadFile(pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/3] ^= 1
+	if err := errors.Join(os.Chmod(pack, 0o600), os.WriteFile(pack, content, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestADamagedCopyIsFoundAndNotProven(t *testing.T) {
+	l := newLab(t, "", "a")
+	content := make([]byte, 1<<20)
+	rand.Read(content) // never fails; nothing packs it, so it fills its pack
+	l.buckets["a"].Put("large", string(content))
+	point := l.backup(t, l.open(t))
+	damage(t, l)
+	app := l.open(t)
+	for verb, want := range map[string]string{"verify": "verify.part-damaged", "drill": "drill.not-restorable"} {
+		run := submit(t, app, control.Request{Verb: verb})
+		if run.Exit != engine.ExitFound || run.Verdict != service.Critical || run.Proof != nil || !strings.Contains(describe(run), want) {
+			t.Errorf("%s: exit %d: %s", verb, run.Exit, describe(run))
+		}
+	}
+	if p, err := app.Point(t.Context(), point); err != nil || !p.Verified.IsZero() || !p.Proven.IsZero() {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
