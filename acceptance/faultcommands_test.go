@@ -44,6 +44,9 @@ func faultCommands() map[string]func(ts *testscript.TestScript, neg bool, args [
 		"filldisk":  fillDisk,
 		"freedisk":  freeDisk,
 		"grow":      grow,
+		"hostile":   hostile,
+		"takeaway":  takeAway,
+		"isback":    isBack,
 		"rest":      rest,
 	}
 }
