@@ -29,7 +29,7 @@ func (a *App) RunJob(ctx context.Context, name string) (journal.Run, error) {
 func (a *App) job(name string) (config.Job, error) {
 	job, ok := a.Config.Jobs[name]
 	if !ok {
-		return job, fmt.Errorf("job %q: %w", name, service.ErrNotFound)
+		return job, fmt.Errorf("job %q: %w", name, service.ErrUndeclared)
 	}
 	return job, nil
 }

@@ -70,11 +70,7 @@ func (a *App) backupOp(_ context.Context, id string, req Request) (operation, er
 	if err != nil {
 		return operation{}, err
 	}
-	keep, err := a.keep()
-	if err != nil {
-		return operation{}, err
-	}
-	b.Keep, b.Tidy = keep, a.tidy
+	b.Keep, b.Tidy = a.keep(), a.tidy
 	finish := func(run *journal.Run, done map[string]service.Done) {
 		if b.Sealed(done) {
 			run.Point = id

@@ -36,9 +36,9 @@ func (a *App) Points(ctx context.Context) ([]repository.Point, error) {
 // KeptBy says for every point which rules of keep: hold it.
 func (a *App) KeptBy(ctx context.Context) (map[string][]string, error) {
 	rules := map[string][]string{}
-	keep, err := a.keep()
-	if err != nil || keep == nil || a.repository == nil {
-		return rules, err
+	keep := a.keep()
+	if keep == nil || a.repository == nil {
+		return rules, nil
 	}
 	decisions, err := a.repository.Retain(ctx, *keep, true)
 	for _, d := range decisions {
@@ -48,13 +48,13 @@ func (a *App) KeptBy(ctx context.Context) (map[string][]string, error) {
 }
 
 // keep is the declared retention, or nil when everything is kept.
-func (a *App) keep() (*repository.Keep, error) {
+func (a *App) keep() *repository.Keep {
 	k := a.Config.Keep
 	if k == nil {
-		return nil, nil
+		return nil
 	}
 	return &repository.Keep{System: a.Config.System, Last: k.Last, Hourly: k.Hourly, Daily: k.Daily, Weekly: k.Weekly,
-		Monthly: k.Monthly, Yearly: k.Yearly, NeverBelowProven: k.NeverBelowProven}, nil
+		Monthly: k.Monthly, Yearly: k.Yearly, NeverBelowProven: k.NeverBelowProven}
 }
 
 // point finds a point by its ID, the beginning of it, or "latest" (also when

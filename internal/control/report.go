@@ -112,7 +112,7 @@ func (a *App) saveReport(page report.Page) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("write the report: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // gone by then, unless something failed
 	if err := report.Write(f, page, "html", a.opt.Words, a.opt.Now()); err != nil {
 		return "", fmt.Errorf("write the report: %w", err)
 	}

@@ -28,6 +28,8 @@ func code(err error) int {
 		return ExitFound
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
+	case errors.Is(err, service.ErrUndeclared):
+		return ExitUsage
 	case isAny(err, service.ErrStale, service.ErrRefused, service.ErrBusy):
 		return ExitRefused
 	case isAny(err, service.ErrUnreachable, service.ErrDenied, service.ErrNoScratch, context.DeadlineExceeded):

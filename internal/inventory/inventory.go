@@ -93,7 +93,7 @@ func (inv *Inventory) Select(names []string) ([]Target, error) {
 	for _, name := range names {
 		short := strings.TrimPrefix(name, inv.System+"/")
 		if _, ok := inv.Target(short); !ok {
-			return nil, fmt.Errorf("target %q: %w (there are: %s)", name, service.ErrNotFound, strings.Join(inv.names(), ", "))
+			return nil, fmt.Errorf("target %q: %w (there are: %s)", name, service.ErrUndeclared, strings.Join(inv.names(), ", "))
 		}
 		wanted[short] = true
 	}

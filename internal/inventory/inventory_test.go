@@ -70,7 +70,7 @@ func TestSelect(t *testing.T) {
 	}
 	for _, wrong := range []string{"nope", "other/api", "shop/", ""} {
 		_, err := inv.Select([]string{"db", wrong})
-		if !errors.Is(err, service.ErrNotFound) || !strings.Contains(err.Error(), fmt.Sprintf("%q", wrong)) || !strings.Contains(err.Error(), "db, api, 缓存") {
+		if !errors.Is(err, service.ErrUndeclared) || !strings.Contains(err.Error(), fmt.Sprintf("%q", wrong)) || !strings.Contains(err.Error(), "db, api, 缓存") {
 			t.Errorf("%q: error %v", wrong, err)
 		}
 	}

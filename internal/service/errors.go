@@ -16,7 +16,8 @@ var (
 	ErrNoScratch   = errors.New("no scratch server")         // a drill cannot take place here
 	ErrNoTool      = errors.New("program not found")         // a client program is missing or too old
 	ErrNoSpace     = errors.New("not enough space")          // measured or estimated beforehand
-	ErrNotFound    = errors.New("not found")                 // point, part, run, plan, target
+	ErrNotFound    = errors.New("not found")                 // point, part, run, plan
+	ErrUndeclared  = errors.New("not declared")              // a target or job that was named
 	ErrChanged     = errors.New("changed while it was read") // read it again
 	ErrDamaged     = errors.New("damaged")                   // bytes that were stored cannot be authenticated
 	ErrRefused     = errors.New("refused")                   // an approval, lock or rule is missing

@@ -37,6 +37,7 @@ func ErrorID(err error) (id string, args Args) {
 		{ErrStale, "error.stale"},
 		{ErrRefused, "error.refused"},
 		{ErrChanged, "error.changed"},
+		{ErrUndeclared, "error.undeclared"},
 		{ErrNotFound, "error.not-found"},
 		{ErrUnreachable, "error.unreachable"},
 		{context.DeadlineExceeded, "error.timeout"},

@@ -59,7 +59,7 @@ func Survey(ctx context.Context, opt Options) (Draft, error) {
 	if len(files) > 0 {
 		err = s.compose(ctx, env, files)
 	} else {
-		err = s.machine(ctx, env)
+		s.machine(ctx, env)
 	}
 	if err != nil {
 		return Draft{}, err

@@ -49,7 +49,7 @@ func listening(ctx context.Context) ([]Listener, error) {
 
 // machine declares what listens here and what lies in the directory, where there
 // is no compose file.
-func (s *survey) machine(ctx context.Context, env *environment) error {
+func (s *survey) machine(ctx context.Context, env *environment) {
 	s.system = validName(filepath.Base(s.opt.Dir))
 	s.head = message("head-machine", service.Args{"dir": s.opt.Dir})
 	all, err := s.opt.Machine.listening(ctx)
@@ -73,7 +73,6 @@ func (s *survey) machine(ctx context.Context, env *environment) error {
 	p.search(s.opt.Dir, 1)
 	p.searchFiles(s.opt.Dir)
 	s.files(p)
-	return nil
 }
 
 // listener declares one listening server and reports whether it did.

@@ -78,7 +78,7 @@ func (st *stack) has(svc types.ServiceConfig, names ...string) bool {
 func (s *survey) envFiles(st *stack, svc types.ServiceConfig) {
 	for _, f := range svc.EnvFiles {
 		_, err := st.env.readDotenv(f.Path)
-		if err != nil && !(errors.Is(err, fs.ErrNotExist) && !bool(f.Required)) {
+		if err != nil && (!errors.Is(err, fs.ErrNotExist) || bool(f.Required)) {
 			s.note("env-file", service.Args{"service": svc.Name, "file": s.relative(f.Path)})
 		}
 	}

@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"context"
 	_ "embed"
-	"io"
 	"strings"
 	"testing"
 
@@ -183,24 +182,6 @@ func entry(t *testing.T, c service.Copy, name string) service.Entry {
 	}
 	t.Fatalf("the manifest has no entry %q", name)
 	return service.Entry{}
-}
-
-func content(t *testing.T, c service.Copy, name string) string {
-	t.Helper()
-	p, err := c.Part(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := p.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = r.Close() }()
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 //go:embed testdata/everything.sql

@@ -80,7 +80,7 @@ const (
 var (
 	errPasswordInURL = errors.New(passwordInURL)
 	errDatabase      = errors.New(badDatabase)
-	errURL           = errors.New(badURL) //nolint:staticcheck // the text is also a problem's, and ends with the form of an address
+	errURL           = errors.New(badURL)
 )
 
 // parseURL never repeats the text in an error: it may hold a password.

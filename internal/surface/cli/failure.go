@@ -53,10 +53,10 @@ func (c *cli) problemViews(problems diag.List) []problemView {
 func (c *cli) failRun(err error) int {
 	problem := engine.Problem(err)
 	if c.json {
-		c.printJSON(runView{Verdict: "unknown", Exit: problem.Code, Targets: []report.TargetView{}, Error: c.problemView(problem, "", "")})
+		c.printJSON(runView{Verdict: "unknown", Exit: problem.Code, Targets: []report.TargetView{}, Error: c.problemView(problem, "")})
 		return problem.Code
 	}
-	view := c.problemView(problem, "", "")
+	view := c.problemView(problem, "")
 	fmt.Fprintf(c.Err, "upkeep: %s\n  %s\n", view.Title, problem.Detail)
 	for _, line := range []string{view.Consequence, view.Fix} {
 		if line != "" {
@@ -66,6 +66,6 @@ func (c *cli) failRun(err error) int {
 	return problem.Code
 }
 
-func (c *cli) problemView(p *journal.Problem, target, run string) *report.ErrorView {
-	return report.ErrorOf(c.words, p, target, run)
+func (c *cli) problemView(p *journal.Problem, run string) *report.ErrorView {
+	return report.ErrorOf(c.words, p, "", run)
 }

@@ -87,7 +87,7 @@ func (c *cli) showRefusal(plan journal.Plan, err error) error {
 	problem := engine.Problem(err)
 	c.exit = problem.Code
 	c.printJSON(runView{Verb: plan.Verb, Verdict: service.Unknown, Exit: problem.Code, Targets: []report.TargetView{},
-		Plan: c.planView(plan), Error: c.problemView(problem, "", "")})
+		Plan: c.planView(plan), Error: c.problemView(problem, "")})
 	return nil
 }
 

@@ -88,7 +88,7 @@ type planStepView struct {
 
 func (c *cli) runView(run journal.Run) runView {
 	v := runView{Run: run.ID, System: run.System, Verb: run.Verb, Verdict: run.Verdict, Exit: run.Exit,
-		Started: report.Stamp(run.Started), Targets: []report.TargetView{}, Output: run.Output, Error: c.problemView(run.Error, "", run.ID)}
+		Started: report.Stamp(run.Started), Targets: []report.TargetView{}, Output: run.Output, Error: c.problemView(run.Error, run.ID)}
 	if !run.Finished.IsZero() {
 		v.Took = run.Finished.Sub(run.Started).Seconds()
 	}
@@ -110,7 +110,7 @@ func (c *cli) runView(run journal.Run) runView {
 }
 
 func (c *cli) stepView(s journal.Step) stepView {
-	v := stepView{Verb: s.Verb, Run: s.Run, Exit: s.Exit, Skipped: s.Skipped, Took: s.Took.Seconds(), Error: c.problemView(s.Error, "", s.Run)}
+	v := stepView{Verb: s.Verb, Run: s.Run, Exit: s.Exit, Skipped: s.Skipped, Took: s.Took.Seconds(), Error: c.problemView(s.Error, s.Run)}
 	if s.Title.ID != "" {
 		v.Title = c.words.Message(s.Title.ID, s.Title.Args)
 	}
