@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type lab struct {
 	buckets map[string]*servicetest.Bucket
 	now     time.Time
 	shown   []string // passwords
+	mu      sync.Mutex
 	watch   func(engine.Event)
 	opt     func(*control.Options)
 }
@@ -81,6 +83,8 @@ func (l *lab) open(t *testing.T) *control.App {
 		Log: slog.New(slog.DiscardHandler), User: "li", FailOn: service.Critical, Words: texts.Words("en"),
 		NewPassword: func(_, password string) { l.shown = append(l.shown, password) },
 		Watch: func(e engine.Event) {
+			l.mu.Lock() // steps run side by side
+			defer l.mu.Unlock()
 			if l.watch != nil {
 				l.watch(e)
 			}

@@ -24,7 +24,7 @@ type Engine struct {
 	Locks    string                                             // directory of lock files
 	Log      *slog.Logger
 	Now      func() time.Time
-	Watch    func(Event) // told of every step; nil when nobody looks
+	Watch    func(Event) // told of every step, also side by side; nil when nobody looks
 }
 
 // Work is one operation to run.
