@@ -184,12 +184,12 @@ func (b *Backup) estimate(ctx context.Context, t service.Task, v *service.Verdic
 
 func facts(c repository.TargetCopy) service.Verdict {
 	v := service.Verdict{Findings: append(c.Manifest.Findings, c.Findings...)}
-	v.Set("bytes", c.Bytes)
-	v.Set("added_bytes", c.AddedBytes)
-	v.Set("parts", c.Parts)
 	for name, n := range c.Counts {
 		v.Set(name, n)
 	}
+	v.Set("bytes", c.Bytes) // of what was stored; a kind may count the bytes of what it holds under the same name
+	v.Set("added_bytes", c.AddedBytes)
+	v.Set("parts", c.Parts)
 	return v
 }
 

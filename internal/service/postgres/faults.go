@@ -33,6 +33,10 @@ const (
 // Errors that have one stay as they are.
 func fault(err error) error {
 	var told *pgconn.PgError
+	var connecting *pgconn.ConnectError
+	if errors.As(err, &connecting) {
+		err = oneLine{err}
+	}
 	switch {
 	case err == nil, isSentinel(err), errors.Is(err, context.Canceled):
 		return err
@@ -43,6 +47,22 @@ func fault(err error) error {
 	}
 	return err
 }
+
+// oneLine is an error of the driver that names every address it tried on a line of
+// its own, often the same one twice: with and without encryption.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string {
+	var lines []string
+	for line := range strings.Lines(e.error.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
+}
+
+func (e oneLine) Unwrap() error { return e.error }
 
 func isSentinel(err error) bool {
 	known := []error{service.ErrUnreachable, service.ErrDenied, service.ErrBusy, service.ErrNoSpace, errNoDatabase}
