@@ -113,7 +113,7 @@ func (a *App) applicable(plan journal.Plan, resume bool) error {
 	case plan.Applied != "" && !resume:
 		return fmt.Errorf("plan %s was applied by run %s: %w", plan.Digest, plan.Applied, service.ErrRefused)
 	case plan.Approved.IsZero() && needsApproval(plan.Steps):
-		return &service.Fault{ID: "error.approval-missing", Args: service.Args{"plan": plan.Digest},
+		return &service.Fault{ID: "error.approval-missing", Args: service.Args{"plan": plan.Short()},
 			Err: fmt.Errorf("plan %s is not approved: %w", plan.Digest, service.ErrRefused)}
 	case plan.Config != a.Config.Digest:
 		return fmt.Errorf("the declaration changed since plan %s was made: %w", plan.Digest, service.ErrStale)

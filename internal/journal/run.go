@@ -93,6 +93,9 @@ type Plan struct {
 	Applied  string          `json:"applied,omitempty"` // the run that applied it
 }
 
+// Short is as much of the digest as names the plan to a person.
+func (p Plan) Short() string { return p.Digest[:min(len(p.Digest), len("sha256:")+12)] }
+
 // Words returns the arguments that a finding's words are made of: its own, the
 // target and the subject.
 func (f Finding) Words(target string) map[string]any {

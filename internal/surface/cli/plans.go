@@ -113,7 +113,7 @@ func (c *cli) agreed(plan journal.Plan) error {
 	case terminal(c.In) && !c.json: // which has not been shown the plan
 		return c.ask(plan)
 	}
-	return &service.Fault{ID: "error.approval-missing", Args: service.Args{"plan": plan.Digest},
+	return &service.Fault{ID: "error.approval-missing", Args: service.Args{"plan": plan.Short()},
 		Err: fmt.Errorf("nobody agreed to the plan: %w", service.ErrRefused)}
 }
 
@@ -145,7 +145,7 @@ func (c *cli) ask(plan journal.Plan) error {
 func (c *cli) printPlan(p journal.Plan) {
 	fmt.Fprintln(c.Out, c.say("cli.plan-head", "verb", p.Verb, "digest", p.Digest))
 	for _, s := range c.planSteps(p.Steps) {
-		fmt.Fprintf(c.Out, "  %s  %s\n", c.say("cli.risk-"+string(s.Risk)), s.Title)
+		fmt.Fprintln(c.Out, "  "+c.say("cli.plan-step", "what", s.Title, "risk", c.say("cli.risk-"+string(s.Risk))))
 	}
 }
 
@@ -179,7 +179,7 @@ func (c *cli) planCommand() *cobra.Command {
 				return c.showPlan(plan)
 			}
 			c.printPlan(plan)
-			fmt.Fprintln(c.Out, c.say("cli.plan-next", "digest", plan.Digest))
+			fmt.Fprintln(c.Out, c.say("cli.plan-next", "digest", plan.Short()))
 			return nil
 		})
 	}
