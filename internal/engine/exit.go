@@ -74,9 +74,10 @@ func Exit(run journal.Run, failOn service.Severity) int {
 	return Worst(codes)
 }
 
-// Worst returns the code that wins when several apply.
+// Worst returns the code that wins when several apply. Wrong usage is among them
+// where a job names what is no longer declared.
 func Worst(codes map[int]bool) int {
-	for _, c := range []int{ExitInterrupted, ExitPartly, ExitFailed, ExitRefused, ExitUnknown, ExitFound} {
+	for _, c := range []int{ExitInterrupted, ExitPartly, ExitFailed, ExitRefused, ExitUsage, ExitUnknown, ExitFound} {
 		if codes[c] {
 			return c
 		}

@@ -61,6 +61,7 @@ func TestExitCodes(t *testing.T) {
 		"failed and refused":                    {targets: []journal.Target{failing(service.ErrNoSpace), failing(service.ErrRefused)}, want: 4},
 		"interrupted":                           {targets: []journal.Target{with(service.Critical), failing(service.ErrNoSpace)}, err: context.Canceled, want: 130},
 		"the run failed, its targets were done": {targets: []journal.Target{with(service.Critical)}, err: service.ErrNoSpace, want: 4},
+		"a name that is not declared":           {err: service.ErrUndeclared, want: 2},
 		"what nobody has a name for":            {err: errors.New("huh"), want: 4},
 		"interrupted while a server did not answer": {err: fmt.Errorf("%w: %w", service.ErrUnreachable, context.Canceled), want: 130},
 	} {
@@ -77,7 +78,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestTheGravestCodeWins(t *testing.T) {
-	falling := []int{130, 5, 4, 6, 3, 1, 0}
+	falling := []int{130, 5, 4, 6, 2, 3, 1, 0}
 	for i, winner := range falling {
 		codes := map[int]bool{}
 		for _, other := range falling[i:] {

@@ -242,7 +242,8 @@ func TestAFailureIsOneJSONObject(t *testing.T) {
 		id   string
 	}{
 		"verify @ --json":              {engine.ExitFailed, "error.no-point"},
-		"check @ nope --json":          {engine.ExitFailed, "error.not-found"},
+		"check @ nope --json":          {engine.ExitUsage, "error.undeclared"},
+		"run @ hourly --json":          {engine.ExitUsage, "error.undeclared"},
 		"show @ 1999 --json":           {engine.ExitFailed, "error.not-found"},
 		"apply @ sha256:00000 --json":  {engine.ExitFailed, "error.not-found"},
 		"run @ --resume latest --json": {engine.ExitFailed, "error.not-found"},
