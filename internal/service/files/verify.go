@@ -69,7 +69,7 @@ func (v *verification) visit(p *service.Part, e *entry, next string) error {
 	if err != nil {
 		return err
 	}
-	v.stored.tally(want.kind)
+	v.list(p, want.kind)
 	v.here.tally(want.kind)
 	have := v.describer.describe(e)
 	if which := want.differences(&have, v.owned); len(which) > 0 {
@@ -83,8 +83,16 @@ func (v *verification) visit(p *service.Part, e *entry, next string) error {
 }
 
 func (v *verification) missingPart(p *service.Part) {
-	v.stored.tally(p.Attrs["type"])
+	v.list(p, p.Attrs["type"])
 	v.note(&v.missing, p.Name)
+}
+
+// list counts what the copy holds. Only a part with content has a size.
+func (v *verification) list(p *service.Part, kind string) {
+	v.stored.tally(kind)
+	if p.Open != nil {
+		v.stored.bytes.Add(p.Size)
+	}
 }
 
 func (v *verification) note(s *sample, name string) {
@@ -161,7 +169,7 @@ func (v *verification) verdict(m service.Manifest) (found service.Verdict) {
 		found.Crit("extra", "", v.extra.args())
 	}
 	listed := v.stored.counts()
-	for _, name := range []string{"files", "directories", "links"} {
+	for _, name := range []string{"files", "directories", "links", "bytes"} {
 		if listed[name] != m.Counts[name] {
 			found.Crit("copy-incomplete", name, service.Args{"listed": listed[name], "promised": m.Counts[name], "what": name})
 		}
