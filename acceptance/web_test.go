@@ -10,6 +10,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -65,6 +67,7 @@ func web(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	s := &site{status: http.StatusOK, body: "ok\n"}
 	s.server = httptest.NewUnstartedServer(s)
+	s.server.Config.ErrorLog = log.New(io.Discard, "", 0) // refused certificates are what some scripts want
 	if len(args) > 1 {
 		days, err := strconv.Atoi(strings.TrimPrefix(args[1], "tls="))
 		ts.Check(err)
