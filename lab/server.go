@@ -111,7 +111,22 @@ func (s *Server) Kill() error {
 	}
 	err := signalAll(append(family(s.proc.pid), s.proc.pid), syscall.SIGKILL)
 	<-s.proc.done
-	return err
+	return errors.Join(err, s.silent())
+}
+
+// silent waits until nothing answers on the port: a child that was made while the
+// others were killed holds it until it notices.
+func (s *Server) silent() error {
+	for end := time.Now().Add(stopPatience); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			return nil
+		}
+		_ = conn.Close() // it was only a question
+		if time.Now().After(end) {
+			return fmt.Errorf("%s still answers on port %d after it was killed", s.Component, s.Port)
+		}
+	}
 }
 
 // Pause stops all processes of the server: connections are accepted by the kernel

@@ -10,7 +10,6 @@ package servicetest
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"testing"
 	"time"
@@ -66,18 +65,31 @@ type suite struct {
 	Fixture
 }
 
+// run tries what the kind offers and the fixture makes possible. What it does not
+// offer is no part of its contract.
 func (s *suite) run(t *testing.T) {
-	t.Run("opening never connects", s.opens)
-	t.Run("check", s.checks)
-	t.Run("collect", s.collects)
-	t.Run("ends with its context", s.ends)
-	t.Run("gives up on a component that hangs", s.hangs)
-	t.Run("backup", s.backs)
-	t.Run("drill", s.drills)
-	t.Run("damaged copies", s.damaged)
-	t.Run("sweep", s.sweeps)
-	t.Run("selection", s.selects)
-	t.Run("extract", s.extracts)
+	offers := s.kind.Offers
+	for _, part := range []struct {
+		name string
+		try  func(t *testing.T)
+		when bool
+	}{
+		{"opening never connects", s.opens, true},
+		{"check", s.checks, offers("check")},
+		{"collect", s.collects, offers("collect")},
+		{"ends with its context", s.ends, true},
+		{"gives up on a component that hangs", s.hangs, s.Hanging != nil},
+		{"backup", s.backs, offers("backup")},
+		{"drill", s.drills, offers("drill")},
+		{"damaged copies", s.damaged, offers("drill")},
+		{"sweep", s.sweeps, offers("drill")},
+		{"selection", s.selects, s.Only != ""},
+		{"extract", s.extracts, offers("extract")},
+	} {
+		if part.when {
+			t.Run(part.name, part.try)
+		}
+	}
 }
 
 // open returns an instance that is closed when the test ends.
@@ -107,12 +119,12 @@ func closed(t *testing.T, in service.Instance) {
 	}
 }
 
-// capable returns in as T or skips the test.
+// capable returns in as T.
 func capable[T any](t *testing.T, in service.Instance) T {
 	t.Helper()
 	able, err := service.As[T](in)
-	if errors.Is(err, service.ErrUnsupported) {
-		t.Skip("the kind does not offer it")
+	if err != nil {
+		t.Fatal(err)
 	}
 	return able
 }

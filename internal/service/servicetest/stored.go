@@ -93,9 +93,6 @@ func alike(t *testing.T, a, b *Copy) {
 }
 
 func (s *suite) selects(t *testing.T) {
-	if s.Only == "" {
-		t.Skip("the fixture names no selection")
-	}
 	in, c := s.copied(t)
 	scratch := s.scratch(t, in, c)
 	restorer := capable[service.Restorer](t, scratch)
