@@ -72,6 +72,11 @@ func (s *snapshot) open(ctx context.Context) error {
 	if s.roles, err = roles(ctx, conn); err != nil {
 		return err
 	}
+	if s.server.Passwords {
+		if err := addPasswords(ctx, conn, s.roles); err != nil {
+			return err
+		}
+	}
 	if s.taken, err = value[time.Time](ctx, conn, "SELECT clock_timestamp()"); err != nil {
 		return fmt.Errorf("read the server's clock: %w", err)
 	}

@@ -4,18 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"upkeep/internal/service"
 )
 
-// role is one role without its password.
+// role is one role; of its password it has only a digest.
 type role struct {
 	Name       string
 	Attributes string   // "superuser inherit login limit=-1 until=…"
 	Members    []string // roles it is a member of, "(admin)" behind those it may pass on
 	Settings   []string // of the role itself, "name=value"
+	Password   string   `db:"-"` // "sha256:…", "none", or empty where it may not be read
 }
 
 const rolesSQL = `
@@ -41,12 +43,35 @@ func roles(ctx context.Context, conn *pgx.Conn) ([]role, error) {
 	return found, nil
 }
 
+// addPasswords completes roles with the digests of their passwords. What the
+// server keeps of one is salted already; this tells whether it is the same.
+func addPasswords(ctx context.Context, conn *pgx.Conn, roles []role) error {
+	type password struct{ Name, Digest string }
+	found, err := collect[password](ctx, conn, `
+		SELECT rolname::text AS name, 'sha256:' || encode(sha256(convert_to(rolpassword, 'UTF8')), 'hex') AS digest
+		FROM pg_authid WHERE rolpassword IS NOT NULL`)
+	if err != nil {
+		return fmt.Errorf("compare the passwords of roles: %w", err)
+	}
+	for i := range roles {
+		roles[i].Password = "none"
+		if at := slices.IndexFunc(found, func(p password) bool { return p.Name == roles[i].Name }); at >= 0 {
+			roles[i].Password = found[at].Digest
+		}
+	}
+	return nil
+}
+
 // entry describes the role in a manifest.
 func (r role) entry() service.Entry {
-	return service.Entry{Name: "roles/" + escape(r.Name), Attrs: map[string]string{
+	e := service.Entry{Name: "roles/" + escape(r.Name), Attrs: map[string]string{
 		attrIs: isRole, "role": r.Name, "attributes": r.Attributes,
 		"member_of": list(r.Members), "settings": list(r.Settings),
 	}}
+	if r.Password != "" {
+		e.Attrs["password"] = r.Password
+	}
+	return e
 }
 
 // extension is one installed extension.

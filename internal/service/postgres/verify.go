@@ -76,6 +76,9 @@ func (v *verifying) count(name string, n int64) {
 
 func (v *verifying) roles(ctx context.Context, conn *pgx.Conn) error {
 	found, err := roles(ctx, conn)
+	if err == nil && v.in.scratch != nil { // on a live server a password may have been changed since
+		err = addPasswords(ctx, conn, found)
+	}
 	if err != nil {
 		return err
 	}
@@ -88,9 +91,14 @@ func (v *verifying) roles(ctx context.Context, conn *pgx.Conn) error {
 		}
 		present := found[i].entry().Attrs
 		if name == v.manifest.Attrs["bootstrap"] && v.in.scratch != nil {
-			present["settings"], present["attributes"] = e.Attrs["settings"], e.Attrs["attributes"] // initdb made it, not the copy
+			for _, own := range []string{"settings", "attributes", "password"} {
+				present[own] = e.Attrs[own] // initdb made it, not the copy
+			}
 		}
-		if what := differing(e.Attrs, present, "attributes", "member_of", "settings"); what != "" {
+		if e.Attrs["password"] == "" || present["password"] == "" {
+			present["password"] = e.Attrs["password"] // one of the two could not be read
+		}
+		if what := differing(e.Attrs, present, "attributes", "member_of", "settings", "password"); what != "" {
 			v.crit("role-differs", name, service.Args{"role": name, "what": what, "expected": e.Attrs[what], "found": present[what]})
 			continue
 		}
