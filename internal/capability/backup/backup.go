@@ -137,6 +137,9 @@ func (b *Backup) both(ctx context.Context, source service.Source, t service.Task
 		return nil, nil, err
 	}
 	previous, err := b.repository.Latest(ctx, b.Point.System, t.Step.Target)
+	if errors.Is(err, service.ErrDamaged) {
+		err = nil // nothing to build on: everything is described anew
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("find the previous copy: %w", err)
 	}

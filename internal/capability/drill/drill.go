@@ -71,7 +71,8 @@ func (d Drill) target(ctx context.Context, t service.Task) (out service.Outcome,
 	}
 	c, err := d.Repository.Copy(ctx, d.Point.ID, t.Step.Target)
 	if err != nil {
-		return out, fmt.Errorf("open the copy: %w", err)
+		v, err := brokenCopy(fmt.Errorf("open the copy: %w", err))
+		return service.Outcome{Verdict: v}, err
 	}
 	if err := d.room(c); err != nil {
 		return out, err
@@ -115,7 +116,7 @@ func (d Drill) compare(ctx context.Context, scratch service.Instance, c service.
 		return service.Verdict{}, err
 	}
 	if err := restorer.Restore(ctx, c, service.Selection{}, t.Report); err != nil {
-		return brokenCopy(err)
+		return notRestorable(fmt.Errorf("restore into the scratch sibling: %w", err))
 	}
 	verifier, err := service.As[service.Verifier](scratch)
 	if err != nil {
@@ -123,16 +124,26 @@ func (d Drill) compare(ctx context.Context, scratch service.Instance, c service.
 	}
 	v, err := verifier.Verify(ctx, c, t.Report)
 	if err != nil {
-		return v, fmt.Errorf("compare with the manifest: %w", err)
+		broken, err := brokenCopy(fmt.Errorf("compare with the manifest: %w", err))
+		v.Merge(broken)
+		return v, err
 	}
 	v.Merge(d.Inventory.Assert(ctx, scratch, t.Step.Target, "drill"))
 	return v, nil
 }
 
-// brokenCopy tells a copy that does not restore, which is what a drill is there
-// to find, from a drill that could not take place.
+// brokenCopy makes a finding of stored bytes that cannot be authenticated. Any
+// other error stays one.
 func brokenCopy(err error) (service.Verdict, error) {
-	err = fmt.Errorf("restore into the scratch sibling: %w", err)
+	if errors.Is(err, service.ErrDamaged) {
+		return notRestorable(err)
+	}
+	return service.Verdict{}, err
+}
+
+// notRestorable tells a copy that does not restore, which is what a drill is there
+// to find, from a drill that could not take place.
+func notRestorable(err error) (service.Verdict, error) {
 	for _, outside := range []error{context.Canceled, context.DeadlineExceeded, service.ErrNoScratch, service.ErrNoSpace, service.ErrNoTool} {
 		if errors.Is(err, outside) {
 			return service.Verdict{}, err
