@@ -104,29 +104,32 @@ func (s *Server) Stop() error {
 	return s.proc.end(s.stop, stopPatience)
 }
 
-// Kill ends the server and all its processes at once, as a power failure would.
+// Kill ends the server and all its processes at once, as a power failure would. The
+// server is stopped first: one that makes a child while its others are killed would
+// leave that behind, with the shared memory the next start finds in use.
 func (s *Server) Kill() error {
-	if s.PID() == 0 {
+	pid := s.PID()
+	if pid == 0 {
 		return nil
 	}
-	err := signalAll(append(family(s.proc.pid), s.proc.pid), syscall.SIGKILL)
+	err := signal(pid, syscall.SIGSTOP)
+	children := family(pid)
+	err = errors.Join(err, signalAll(append(children, pid), syscall.SIGKILL))
 	<-s.proc.done
-	return errors.Join(err, s.silent())
+	return errors.Join(err, gone(children))
 }
 
-// silent waits until nothing answers on the port: a child that was made while the
-// others were killed holds it until it notices.
-func (s *Server) silent() error {
-	for end := time.Now().Add(stopPatience); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", s.Addr())
-		if err != nil {
-			return nil
-		}
-		_ = conn.Close() // it was only a question
-		if time.Now().After(end) {
-			return fmt.Errorf("%s still answers on port %d after it was killed", s.Component, s.Port)
+// gone waits until the kernel has cleared processes away.
+func gone(pids []int) error {
+	end := time.Now().Add(stopPatience)
+	for _, pid := range pids {
+		for ; alive(pid); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				return fmt.Errorf("process %d does not end although it was killed", pid)
+			}
 		}
 	}
+	return nil
 }
 
 // Pause stops all processes of the server: connections are accepted by the kernel
