@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kopia/kopia/repo"
+	"github.com/kopia/kopia/repo/blob"
 	"github.com/kopia/kopia/repo/content"
 	"github.com/kopia/kopia/repo/maintenance"
 	"github.com/kopia/kopia/repo/object"
@@ -168,57 +169,89 @@ func unlessGone(err error) error {
 }
 
 // Forget takes damaged content back from the index, so that the next backup
-// stores it anew; without that it would be taken for stored. Content that can be
-// read after all stays. It returns how much was taken back. Where the next backup
-// holds the same bytes, the damaged point is whole again.
+// stores it anew; without that it would be taken for stored. What else lies in the
+// same packs is looked at too: the part that was found may be the list of others.
+// Content that can be read after all stays. It returns how much was taken back.
+// Where the next backup holds the same bytes, the damaged point is whole again.
 func (r *Repository) Forget(ctx context.Context, damaged []Damage) (contents int, err error) {
 	err = r.change(ctx, "forget damaged content", func(ctx context.Context, k repo.DirectRepositoryWriter) error {
+		f := &forgetting{k: k, packs: map[blob.ID]bool{}}
 		for _, d := range damaged {
-			n, err := forget(ctx, k, d.Object)
-			if err != nil {
+			if err := f.object(ctx, d.Object); err != nil {
 				return fmt.Errorf("forget content of %s %q: %w", d.Target, d.Part, err)
 			}
-			contents += n
 		}
+		if err := f.rest(ctx); err != nil {
+			return fmt.Errorf("forget what lies beside it: %w", err)
+		}
+		contents = f.dropped
 		return nil
 	})
 	return contents, err
 }
 
-// forget descends: the list of an object's pieces may be what is damaged.
-func forget(ctx context.Context, k repo.DirectRepositoryWriter, name string) (int, error) {
+type forgetting struct {
+	k       repo.DirectRepositoryWriter
+	packs   map[blob.ID]bool // in which something could not be read
+	dropped int
+}
+
+// object descends: the list of an object's pieces may be what is damaged.
+func (f *forgetting) object(ctx context.Context, name string) error {
 	if name == "" {
-		return 0, nil
+		return nil
 	}
 	id, err := object.ParseID(name)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	ids, err := k.VerifyObject(ctx, id)
+	ids, err := f.k.VerifyObject(ctx, id)
 	for lower, indirect := id.IndexObjectID(); err != nil && indirect; lower, indirect = lower.IndexObjectID() {
-		ids, err = k.VerifyObject(ctx, lower)
+		ids, err = f.k.VerifyObject(ctx, lower)
 	}
 	if err != nil {
-		return 0, nil //nolint:nilerr // not in the index: nothing to take back
+		return nil //nolint:nilerr // not in the index: nothing to take back
 	}
-	return dropUnreadable(ctx, k, ids)
+	return f.unreadable(ctx, ids)
 }
 
-func dropUnreadable(ctx context.Context, k repo.DirectRepositoryWriter, ids []content.ID) (dropped int, err error) {
+// rest drops what cannot be read of the packs that are known to be damaged.
+func (f *forgetting) rest(ctx context.Context) error {
+	if len(f.packs) == 0 {
+		return nil
+	}
+	var ids []content.ID
+	err := f.k.ContentReader().IterateContents(ctx, content.IterateOptions{}, func(info content.Info) error {
+		if f.packs[info.PackBlobID] {
+			ids = append(ids, info.ContentID)
+		}
+		return nil
+	})
+	if err != nil {
+		return readError(err)
+	}
+	return f.unreadable(ctx, ids)
+}
+
+func (f *forgetting) unreadable(ctx context.Context, ids []content.ID) error {
 	for _, id := range ids {
-		_, err := k.ContentReader().GetContent(ctx, id)
-		if err == nil {
+		info, err := f.k.ContentInfo(ctx, id)
+		if err != nil || info.Deleted {
+			continue // taken back before
+		}
+		if _, err = f.k.ContentReader().GetContent(ctx, id); err == nil {
 			continue
 		}
 		if err := readError(err); !errors.Is(err, service.ErrDamaged) {
-			return dropped, err
+			return err
 		}
-		if err := k.ContentManager().DeleteContent(ctx, id); err != nil {
-			return dropped, err
+		if err := f.k.ContentManager().DeleteContent(ctx, id); err != nil {
+			return err
 		}
-		dropped++
+		f.packs[info.PackBlobID] = true
+		f.dropped++
 	}
-	return dropped, nil
+	return nil
 }
 
 // Usage is what the repository takes and what its file system has left, in bytes.
