@@ -18,9 +18,7 @@ import (
 	"github.com/kopia/kopia/repo/blob/filesystem"
 )
 
-// access is how a connection is opened. Reading goes through a connection of its
-// own that cannot write: kopia tidies its manifests up while it reads them, and
-// on a full disk that would make every point unreadable.
+// access is how a connection is opened. One that only reads cannot write at all.
 type access string
 
 const (
@@ -59,15 +57,17 @@ func (r *Repository) connect(ctx context.Context, how access) (repo.DirectReposi
 	if err != nil {
 		return nil, err
 	}
-	// Deriving the key leaves 64 MiB of garbage, which would be the measure of all
-	// that is collected later.
-	debug.FreeOSMemory()
+	forgetDerivation()
 	direct, ok := opened.(repo.DirectRepository)
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("unexpected repository type %T", opened), opened.Close(ctx))
 	}
 	return direct, nil
 }
+
+// forgetDerivation gives back the 64 MiB of garbage that deriving a key leaves: it
+// would be the measure of all that is collected later.
+func forgetDerivation() { debug.FreeOSMemory() }
 
 // write returns the connection for writing.
 func (r *Repository) write(ctx context.Context) (repo.DirectRepository, error) {

@@ -2,10 +2,13 @@ package repository
 
 import (
 	"context"
+	"errors"
+	"math"
 
 	"github.com/kopia/kopia/repo"
 	"github.com/kopia/kopia/repo/blob"
 	"github.com/kopia/kopia/repo/content"
+	"github.com/kopia/kopia/repo/manifest"
 	"github.com/kopia/kopia/snapshot"
 )
 
@@ -20,11 +23,45 @@ func readIndexBlob[B any](ctx context.Context, load func(context.Context, blob.I
 	return err
 }
 
-// readSession is a session on the reading connection: only such a one shows
-// kopia's index blobs. Nothing can be written in it.
-func (r *Repository) readSession(ctx context.Context) (repo.DirectRepositoryWriter, error) {
-	_, w, err := r.reader.NewDirectWriter(ctx, repo.WriteSessionOptions{Purpose: "verify"})
-	return w, err
+// reading is a connection as readers use it. kopia's own reading of manifests tidies
+// them up, and on a full disk that would make every point unreadable; this one
+// never writes, whatever the connection is allowed to.
+type reading struct {
+	repo.DirectRepository
+	session   repo.DirectRepositoryWriter // nothing is written in it
+	manifests *manifest.Manager
+}
+
+func newReading(ctx context.Context, from repo.DirectRepository) (*reading, error) {
+	_, session, err := from.NewDirectWriter(ctx, repo.WriteSessionOptions{Purpose: "read"})
+	if err != nil {
+		return nil, err
+	}
+	manifests, err := manifest.NewManager(ctx, session.ContentManager(), manifest.ManagerOptions{AutoCompactionThreshold: math.MaxInt}, nil)
+	if err != nil {
+		return nil, errors.Join(err, session.Close(ctx))
+	}
+	return &reading{DirectRepository: from, session: session, manifests: manifests}, nil
+}
+
+// FindManifests implements repo.Repository.
+func (r *reading) FindManifests(ctx context.Context, labels map[string]string) ([]*manifest.EntryMetadata, error) {
+	return r.manifests.Find(ctx, labels)
+}
+
+// GetManifest implements repo.Repository.
+func (r *reading) GetManifest(ctx context.Context, id manifest.ID, data any) (*manifest.EntryMetadata, error) {
+	return r.manifests.Get(ctx, id, data)
+}
+
+// loadIndexBlob reads, authenticates and parses one of kopia's index blobs.
+func (r *reading) loadIndexBlob(ctx context.Context, id blob.ID) error {
+	return readIndexBlob(ctx, r.session.ContentManager().LoadIndexBlob, id)
+}
+
+// Close ends the reading and, with its last user, the connection.
+func (r *reading) Close(ctx context.Context) error {
+	return errors.Join(r.session.Close(ctx), r.DirectRepository.Close(ctx))
 }
 
 // snapshots counts kopia's snapshots of one copy.

@@ -14,7 +14,6 @@ import (
 	"github.com/kopia/kopia/repo"
 	"github.com/kopia/kopia/repo/blob/filesystem"
 	"github.com/kopia/kopia/repo/format"
-	"golang.org/x/sync/errgroup"
 
 	"upkeep/internal/service"
 )
@@ -28,14 +27,14 @@ type Options struct {
 	CacheDir string
 	Now      func() time.Time // nil = time.Now
 	Parallel int              // parts that are read or written side by side; 0 = 2
-	Write    bool             // something will be written: open for that at once, beside the opening for reading
+	Write    bool             // something will be written: one connection serves for that and for reading
 }
 
 // Repository is an open repository. Its methods may be called side by side.
 type Repository struct {
 	opt    Options
 	dir    string // of the connection files
-	reader repo.DirectRepository
+	reader *reading
 	clock  *steadyClock
 
 	mu     sync.Mutex
@@ -46,7 +45,7 @@ type Repository struct {
 // each writer holds in memory; 10 MiB is the least that kopia accepts.
 const (
 	encryptionName = "AES256-GCM-HMAC-SHA256"
-	hashName       = "BLAKE2B-256-128"
+	hashName       = "BLAKE3-256-128"
 	splitterName   = "DYNAMIC-1M-BUZHASH"
 	compressorName = "zstd"
 	packSize       = 10 << 20
@@ -75,6 +74,7 @@ func Create(ctx context.Context, opt Options) (*Repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create repository %s: %w", opt.Path, writeError(err))
 	}
+	forgetDerivation()
 	if err := saveFormat(opt.Path); err != nil {
 		return nil, err
 	}
@@ -131,24 +131,20 @@ func Open(ctx context.Context, opt Options) (*Repository, error) {
 	return r, nil
 }
 
-// connectAll opens for reading and, where that is wanted, for writing. Deriving
-// the keys takes a fifth of a second each, so both are done side by side.
+// connectAll opens for reading or, where that is wanted, for reading and writing.
+// Deriving the keys takes a fifth of a second and 64 MiB, so it is done once.
 func (r *Repository) connectAll(ctx context.Context) error {
-	var group errgroup.Group
-	group.Go(func() (err error) {
-		r.reader, err = r.connect(ctx, readOnly)
-		return err
-	})
 	if r.opt.Write {
-		group.Go(func() error {
-			_, _ = r.write(ctx) // the first write tries again and says why it fails
-			return nil
-		})
+		if w, err := r.write(ctx); err == nil {
+			r.reader, err = newReading(ctx, w)
+			return err
+		} // the first write tries again and says why it fails
 	}
-	err := group.Wait()
-	if err != nil && r.writer != nil {
-		err = errors.Join(err, r.writer.Close(ctx))
+	connection, err := r.connect(ctx, readOnly)
+	if err != nil {
+		return err
 	}
+	r.reader, err = newReading(ctx, connection)
 	return err
 }
 
@@ -172,10 +168,10 @@ func (r *Repository) Close(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	err := r.reader.Close(ctx)
-	if r.writer != nil {
+	if r.writer != nil && r.writer != r.reader.DirectRepository {
 		err = errors.Join(err, r.writer.Close(ctx))
-		r.writer = nil
 	}
+	r.writer = nil
 	return errors.Join(err, r.discard())
 }
 

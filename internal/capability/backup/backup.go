@@ -109,8 +109,11 @@ func (b *Backup) store(ctx context.Context, t service.Task) (service.Outcome, er
 		return service.Outcome{}, err
 	}
 	var v service.Verdict
-	b.estimate(ctx, t, &v)
-	copied, err := b.copy(ctx, source, t)
+	previous, err := b.previous(ctx, t, &v)
+	if err != nil {
+		return service.Outcome{Verdict: v}, err
+	}
+	copied, err := b.copy(ctx, source, previous, t)
 	if err != nil {
 		return service.Outcome{Verdict: v}, err
 	}
@@ -118,43 +121,41 @@ func (b *Backup) store(ctx context.Context, t service.Task) (service.Outcome, er
 	return service.Outcome{Verdict: v, Result: encode(copied)}, nil
 }
 
-func (b *Backup) copy(ctx context.Context, source service.Source, t service.Task) (copied repository.TargetCopy, err error) {
-	target := b.target(t.Step.Target)
-	w, view, err := b.both(ctx, source, t)
-	if view != nil {
-		defer func() { err = errors.Join(err, view.Close()) }()
+// previous opens the repository and finds the copy to build on, nil for none. The
+// target estimates its size meanwhile: deriving the repository's keys takes as long.
+func (b *Backup) previous(ctx context.Context, t service.Task, v *service.Verdict) (previous service.Copy, err error) {
+	var opening errgroup.Group
+	opening.Go(func() (err error) {
+		b.repository, err = b.Open(ctx)
+		return err
+	})
+	defer func() { _ = opening.Wait() }() // nothing stays behind when the kind panics; its error is taken below
+	b.estimate(ctx, t, v)
+	if err := opening.Wait(); err != nil {
+		return nil, err
 	}
+	previous, err = b.repository.Latest(ctx, b.Point.System, t.Step.Target)
+	if errors.Is(err, service.ErrDamaged) {
+		return nil, nil // nothing to build on: everything is described anew
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the previous copy: %w", err)
+	}
+	return previous, nil
+}
+
+func (b *Backup) copy(ctx context.Context, source service.Source, previous service.Copy, t service.Task) (copied repository.TargetCopy, err error) {
+	target := b.target(t.Step.Target)
+	w, err := b.open(ctx)
 	if err != nil {
 		return copied, err
 	}
+	view, err := source.Snapshot(ctx, previous, t.Report)
+	if err != nil {
+		return copied, fmt.Errorf("open a consistent view: %w", err)
+	}
+	defer func() { err = errors.Join(err, view.Close()) }()
 	return w.Store(ctx, target.Name, target.Kind.Name(), view, repository.StoreOptions{Limit: target.Limit}, t.Report)
-}
-
-// both opens the point and the view of the target side by side: deriving the
-// repository's keys takes as long as a database needs to describe itself.
-func (b *Backup) both(ctx context.Context, source service.Source, t service.Task) (w *repository.PointWriter, view service.Snapshot, err error) {
-	if b.repository, err = b.Open(ctx); err != nil {
-		return nil, nil, err
-	}
-	previous, err := b.repository.Latest(ctx, b.Point.System, t.Step.Target)
-	if errors.Is(err, service.ErrDamaged) {
-		err = nil // nothing to build on: everything is described anew
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("find the previous copy: %w", err)
-	}
-	var group errgroup.Group
-	group.Go(func() (err error) {
-		w, err = b.open(ctx)
-		return err
-	})
-	defer func() { _ = group.Wait() }() // nothing stays behind when the kind panics; its error is taken below
-	view, err = source.Snapshot(ctx, previous, t.Report)
-	if err != nil {
-		view, err = nil, fmt.Errorf("open a consistent view: %w", err)
-	}
-	err = errors.Join(err, group.Wait())
-	return w, view, err
 }
 
 func (b *Backup) target(name string) inventory.Target {
