@@ -192,7 +192,7 @@ func alter(t *testing.T, path, statement string) {
 // wild is an instance whose Snapshot and Collect panic.
 type wild struct{ service.Instance }
 
-func (wild) Snapshot(context.Context, service.Copy, service.Report) (service.Snapshot, error) {
+func (wild) Snapshot(context.Context, service.Previous, service.Report) (service.Snapshot, error) {
 	panic("no view")
 }
 

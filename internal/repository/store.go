@@ -180,7 +180,7 @@ func send(ctx context.Context, to chan<- *job, j *job) error {
 }
 
 // previous walks the index of an older copy beside the parts of a new one: both
-// ascend, so each index is read once and a page is held at a time.
+// ascend, so each index is read once, a few entries ahead.
 type previous struct {
 	next  func() (entry, error, bool)
 	stop  func()
@@ -194,7 +194,7 @@ func newPrevious(ctx context.Context, from repo.Repository, c *contents) *previo
 	if c == nil {
 		return nil
 	}
-	next, stop := iter.Pull2(allEntries(ctx, from, *c))
+	next, stop := readAhead(allEntries(ctx, from, *c))
 	return &previous{next: next, stop: stop}
 }
 

@@ -50,11 +50,18 @@ type Sizer interface {
 
 // Source opens one consistent view while the service keeps running. It may be
 // called again after a failure, must stop when ctx ends and must not hold the
-// copy in memory or on the disk of the source. prev is the newest complete copy
-// of the same target, or nil: for a kind whose parts are costly to describe.
+// copy in memory or on the disk of the source. prev is for a kind whose parts are
+// costly to describe.
 type Source interface {
-	Snapshot(ctx context.Context, prev Copy, r Report) (Snapshot, error)
+	Snapshot(ctx context.Context, prev Previous, r Report) (Snapshot, error)
 }
+
+// Previous waits for the newest complete copy of the same target, nil for none.
+// Whoever does not ask is not kept waiting while the repository is opened.
+type Previous func(ctx context.Context) (Copy, error)
+
+// NoPrevious is that of a first copy.
+func NoPrevious(context.Context) (Copy, error) { return nil, nil }
 
 // Restorer replaces the target's contents with a copy, or only those parts of it
 // that sel names; a selection it cannot honour is an error wrapping

@@ -109,11 +109,7 @@ func (b *Backup) store(ctx context.Context, t service.Task) (service.Outcome, er
 		return service.Outcome{}, err
 	}
 	var v service.Verdict
-	previous, err := b.previous(ctx, t, &v)
-	if err != nil {
-		return service.Outcome{Verdict: v}, err
-	}
-	copied, err := b.copy(ctx, source, previous, t)
+	copied, err := b.copy(ctx, source, t, &v)
 	if err != nil {
 		return service.Outcome{Verdict: v}, err
 	}
@@ -121,41 +117,47 @@ func (b *Backup) store(ctx context.Context, t service.Task) (service.Outcome, er
 	return service.Outcome{Verdict: v, Result: encode(copied)}, nil
 }
 
-// previous opens the repository and finds the copy to build on, nil for none. The
-// target estimates its size meanwhile: deriving the repository's keys takes as long.
-func (b *Backup) previous(ctx context.Context, t service.Task, v *service.Verdict) (previous service.Copy, err error) {
+// copy opens the view of the target beside the point: deriving the repository's
+// keys takes as long as a database needs to describe itself.
+func (b *Backup) copy(ctx context.Context, source service.Source, t service.Task, v *service.Verdict) (copied repository.TargetCopy, err error) {
 	var opening errgroup.Group
+	var w *repository.PointWriter
 	opening.Go(func() (err error) {
-		b.repository, err = b.Open(ctx)
+		w, err = b.open(ctx)
 		return err
 	})
 	defer func() { _ = opening.Wait() }() // nothing stays behind when the kind panics; its error is taken below
 	b.estimate(ctx, t, v)
-	if err := opening.Wait(); err != nil {
-		return nil, err
+	previous := func(ctx context.Context) (service.Copy, error) {
+		if err := opening.Wait(); err != nil {
+			return nil, err
+		}
+		return b.previous(ctx, t.Step.Target)
 	}
-	previous, err = b.repository.Latest(ctx, b.Point.System, t.Step.Target)
+	view, err := source.Snapshot(ctx, previous, t.Report)
+	if err != nil {
+		err = fmt.Errorf("open a consistent view: %w", err)
+	} else {
+		defer func() { err = errors.Join(err, view.Close()) }()
+	}
+	if err := errors.Join(opening.Wait(), err); err != nil {
+		return copied, err
+	}
+	target := b.target(t.Step.Target)
+	return w.Store(ctx, target.Name, target.Kind.Name(), view, repository.StoreOptions{Limit: target.Limit}, t.Report)
+}
+
+// previous finds the copy to build on. One that is damaged is nothing to build on:
+// everything is described anew.
+func (b *Backup) previous(ctx context.Context, target string) (service.Copy, error) {
+	previous, err := b.repository.Latest(ctx, b.Point.System, target)
 	if errors.Is(err, service.ErrDamaged) {
-		return nil, nil // nothing to build on: everything is described anew
+		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the previous copy: %w", err)
 	}
 	return previous, nil
-}
-
-func (b *Backup) copy(ctx context.Context, source service.Source, previous service.Copy, t service.Task) (copied repository.TargetCopy, err error) {
-	target := b.target(t.Step.Target)
-	w, err := b.open(ctx)
-	if err != nil {
-		return copied, err
-	}
-	view, err := source.Snapshot(ctx, previous, t.Report)
-	if err != nil {
-		return copied, fmt.Errorf("open a consistent view: %w", err)
-	}
-	defer func() { err = errors.Join(err, view.Close()) }()
-	return w.Store(ctx, target.Name, target.Kind.Name(), view, repository.StoreOptions{Limit: target.Limit}, t.Report)
 }
 
 func (b *Backup) target(name string) inventory.Target {

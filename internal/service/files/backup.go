@@ -16,7 +16,7 @@ import (
 // Snapshot lists the tree and reads files as they are asked for. Single files are
 // consistent: one that changes under its reader is read again. The tree as a whole
 // is not frozen; Taken is when the listing began.
-func (in *Instance) Snapshot(ctx context.Context, _ service.Copy, _ service.Report) (service.Snapshot, error) {
+func (in *Instance) Snapshot(ctx context.Context, _ service.Previous, _ service.Report) (service.Snapshot, error) {
 	identity, err := in.Identity(ctx)
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func BenchmarkSnapshot(b *testing.B) {
 // pass lists and, if wanted, reads everything with as many readers as there are
 // processors.
 func pass(ctx context.Context, in service.Source, reading bool) (bytes int64, err error) {
-	snap, err := in.Snapshot(ctx, nil, service.Report{})
+	snap, err := in.Snapshot(ctx, service.NoPrevious, service.Report{})
 	if err != nil {
 		return 0, err
 	}
@@ -106,7 +106,7 @@ func TestManySmallFilesNeedLittleMemory(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(env.Base, "data", fmt.Sprint(i/500), fmt.Sprint(i)), nil, 0o600))
 	}
 	in := target(t, env, nil, "data")
-	snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	must(t, err)
 	defer snap.Close()
 	var m runtime.MemStats

@@ -118,7 +118,7 @@ func TestMeasurements(t *testing.T) {
 func TestACopyOfNothingIsRefused(t *testing.T) {
 	env := servicetest.Env(t)
 	in := target(t, env, nil, "gone", "*.yml")
-	snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	must(t, err)
 	defer snap.Close()
 	if _, err := servicetest.Store(t.Context(), snap); err == nil {

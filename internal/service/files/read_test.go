@@ -17,7 +17,7 @@ import (
 // listed takes a snapshot and all its parts without reading any.
 func listed(t *testing.T, in service.Source) (service.Snapshot, map[string]service.Part) {
 	t.Helper()
-	snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	must(t, err)
 	t.Cleanup(func() { must(t, snap.Close()) })
 	parts := map[string]service.Part{}

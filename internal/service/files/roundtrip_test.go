@@ -34,7 +34,7 @@ func target(t testing.TB, env service.Env, change func(*files.Config), paths ...
 
 func backup(t testing.TB, in *files.Instance) *servicetest.Copy {
 	t.Helper()
-	snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	if err != nil {
 		t.Fatal(err)
 	}

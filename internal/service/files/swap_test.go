@@ -21,7 +21,7 @@ func TestALinkSwappedInDuringTheWalkLeadsNowhere(t *testing.T) {
 	write(t, filepath.Join(env.Base, "data/a"), "x", 0o600)
 	write(t, filepath.Join(env.Base, "data/b/file"), "x", 0o600)
 	in := target(t, env, nil, "data")
-	snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	must(t, err)
 	defer snap.Close()
 	for p, err := range snap.Parts(t.Context()) {

@@ -49,7 +49,7 @@ const dumpsAtOnce = 2
 
 // Snapshot opens the views. The transactions stay open until Close: they hold
 // ACCESS SHARE locks and keep VACUUM from removing what they see.
-func (in *Instance) Snapshot(ctx context.Context, _ service.Copy, _ service.Report) (service.Snapshot, error) {
+func (in *Instance) Snapshot(ctx context.Context, _ service.Previous, _ service.Report) (service.Snapshot, error) {
 	s := &snapshot{in: in, readers: make(chan struct{}, readersAtOnce), read: map[string]rowDigest{}, whole: map[string]string{}}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())

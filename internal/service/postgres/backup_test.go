@@ -89,7 +89,7 @@ func TestAServerKilledInMidDumpIsAnErrorAndNoShortPart(t *testing.T) {
 	server := startServer(t, nil)
 	sql(t, server.DSN("postgres"), "CREATE TABLE big AS SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 200000) g")
 	in := declare(t, servicetest.Env(t), server, "postgres", nil)
-	snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	must(t, err)
 	defer func() { must(t, snap.Close()) }()
 	for p, err := range snap.Parts(t.Context()) {
@@ -115,7 +115,7 @@ func TestAServerKilledInMidDumpIsAnErrorAndNoShortPart(t *testing.T) {
 func TestAServerKilledBeforeTheSchemaIsReadIsUnreachable(t *testing.T) {
 	server := startServer(t, nil)
 	in := declare(t, servicetest.Env(t), server, "postgres", nil)
-	snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	must(t, err)
 	defer func() { must(t, snap.Close()) }()
 	must(t, server.Kill())
@@ -128,7 +128,7 @@ func TestATruncateBehindOurBackDoesNotEmptyTheCopy(t *testing.T) {
 	server := startServer(t, nil)
 	sql(t, server.DSN("postgres"), "CREATE TABLE a (n int)", "INSERT INTO a SELECT generate_series(1, 10)")
 	in := declare(t, servicetest.Env(t), server, "postgres", nil)
-	snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	must(t, err)
 	blocked := make(chan error, 1)
 	conn := dial(t, server.DSN("postgres"))
@@ -170,7 +170,7 @@ func TestFailuresHaveTheirNames(t *testing.T) {
 	must(t, server.Stop())
 	for name, call := range map[string]func() error{
 		"check":  func() error { _, err := app("right").Check(t.Context()); return err },
-		"backup": func() error { _, err := app("right").Snapshot(t.Context(), nil, service.Report{}); return err },
+		"backup": func() error { _, err := app("right").Snapshot(t.Context(), service.NoPrevious, service.Report{}); return err },
 		"size":   func() error { _, err := app("right").Size(t.Context()); return err },
 	} {
 		if err := call(); !errors.Is(err, service.ErrUnreachable) {
@@ -189,7 +189,7 @@ func TestAPgDumpOlderThanTheServerIsRefusedFirst(t *testing.T) {
 		return "/usr/bin/" + program, "14.9", nil
 	}
 	in := declare(t, env, server, "postgres", nil)
-	_, err := in.Snapshot(t.Context(), nil, service.Report{})
+	_, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	wantFault(t, err, "postgres.pg-dump-too-old", service.ErrNoTool)
 }
 

@@ -39,7 +39,7 @@ func BenchmarkBackup(b *testing.B) {
 func discard(b *testing.B, in service.Source) (total int64, opened time.Duration) {
 	b.Helper()
 	began := time.Now()
-	snap, err := in.Snapshot(b.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(b.Context(), service.NoPrevious, service.Report{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func ask[T any](t *testing.T, dsn, statement string) (v T) {
 // backUp stores a whole copy.
 func backUp(t *testing.T, in service.Source) *servicetest.Copy {
 	t.Helper()
-	snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestARoleWithoutRightsGetsAnErrorAndNoPartialCopy(t *testing.T) {
 	server := startServer(t, nil)
 	sql(t, server.DSN("postgres"), "CREATE ROLE reader LOGIN PASSWORD 'pw'", "CREATE TABLE hidden (a int)")
 	in := declareURL(t, servicetest.Env(t), strings.Replace(server.URL("postgres"), "postgres@", "reader@", 1), literalRef("pw"), nil)
-	_, err := in.Snapshot(t.Context(), nil, service.Report{})
+	_, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	wantFault(t, err, "postgres.no-privilege", service.ErrDenied)
 }
 

@@ -26,9 +26,9 @@ type snapshot struct {
 	found *census
 }
 
-// Snapshot makes sure that the server answers and may be read. prev is of no use:
-// Redis can only give everything.
-func (in *Instance) Snapshot(ctx context.Context, prev service.Copy, r service.Report) (service.Snapshot, error) {
+// Snapshot makes sure that the server answers and may be read. A previous copy is
+// of no use: Redis can only give everything.
+func (in *Instance) Snapshot(ctx context.Context, _ service.Previous, r service.Report) (service.Snapshot, error) {
 	about, err := in.info(ctx)
 	if err != nil {
 		return nil, err

@@ -130,7 +130,7 @@ func backup(t *testing.T, in *Instance) *servicetest.Copy {
 }
 
 func tryBackup(ctx context.Context, in *Instance) (*servicetest.Copy, error) {
-	snap, err := in.Snapshot(ctx, nil, service.Report{})
+	snap, err := in.Snapshot(ctx, service.NoPrevious, service.Report{})
 	if err != nil {
 		return nil, err
 	}

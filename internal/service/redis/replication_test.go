@@ -19,7 +19,7 @@ func TestServerThatDiesInMidStreamGivesNoCopy(t *testing.T) {
 		t.Run("diskless "+diskless, func(t *testing.T) {
 			s := start(t, "", "repl-diskless-sync "+diskless, "rdbcompression no")
 			must(t, client(t, s, 0).Do(t.Context(), "DEBUG", "POPULATE", "20000", "key", "4000").Err())
-			snap, err := declare(t, s).Snapshot(t.Context(), nil, service.Report{})
+			snap, err := declare(t, s).Snapshot(t.Context(), service.NoPrevious, service.Report{})
 			must(t, err)
 			for part := range snap.Parts(t.Context()) {
 				content, err := part.Open(t.Context())
@@ -93,7 +93,7 @@ func TestOddStreams(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			in := declare(t, s, func(c *Config, _ *service.Env) { c.URL = "redis://" + impostor(t, tc.answer) })
-			content, err := in.Snapshot(t.Context(), nil, service.Report{})
+			content, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 			must(t, err)
 			var got []byte
 			for part := range content.Parts(t.Context()) {

@@ -25,7 +25,7 @@ func removeAll(env service.Env, purpose string) error {
 }
 
 // Snapshot freezes the bucket: objects are values.
-func (f *fake) Snapshot(ctx context.Context, _ service.Copy, _ service.Report) (service.Snapshot, error) {
+func (f *fake) Snapshot(ctx context.Context, _ service.Previous, _ service.Report) (service.Snapshot, error) {
 	if err := f.bucket.reach(ctx); err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func damage(t *testing.T, scratch service.Instance) {
 	other := servicetest.NewBucket(0)
 	other.Put("object-000001", "damaged")
 	in := opened(t, other.Kind(), servicetest.Env(t))
-	snap, err := in.(service.Source).Snapshot(t.Context(), nil, service.Report{})
+	snap, err := in.(service.Source).Snapshot(t.Context(), service.NoPrevious, service.Report{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestUnchangedObjectsAreNotOpenedAgain(t *testing.T) {
 	b := servicetest.NewBucket(100_000)
 	in := opened(t, b.Kind(), servicetest.Env(t)).(service.Source)
 	snapshot := func() service.Snapshot {
-		snap, err := in.Snapshot(t.Context(), nil, service.Report{})
+		snap, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +169,7 @@ func TestFaultsOfAComponentReachTheCaller(t *testing.T) {
 	for fault, want := range cases {
 		t.Run(string(fault), func(t *testing.T) {
 			in := opened(t, servicetest.Faulty(servicetest.NewBucket(5), fault), servicetest.Env(t))
-			snap, err := in.(service.Source).Snapshot(t.Context(), nil, service.Report{})
+			snap, err := in.(service.Source).Snapshot(t.Context(), service.NoPrevious, service.Report{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -105,7 +105,7 @@ func (f *faulty) Check(ctx context.Context) (service.Verdict, error) {
 	return f.fake.Check(ctx)
 }
 
-func (f *faulty) Snapshot(ctx context.Context, prev service.Copy, r service.Report) (service.Snapshot, error) {
+func (f *faulty) Snapshot(ctx context.Context, prev service.Previous, r service.Report) (service.Snapshot, error) {
 	snap, err := f.fake.Snapshot(ctx, prev, r)
 	if err != nil {
 		return nil, err

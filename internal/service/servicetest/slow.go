@@ -48,7 +48,7 @@ func (*slow) Identity(ctx context.Context) (string, error) { return "", wait(ctx
 
 func (*slow) Size(ctx context.Context) (int64, error) { return 0, wait(ctx) }
 
-func (*slow) Snapshot(ctx context.Context, _ service.Copy, _ service.Report) (service.Snapshot, error) {
+func (*slow) Snapshot(ctx context.Context, _ service.Previous, _ service.Report) (service.Snapshot, error) {
 	return nil, wait(ctx)
 }
 

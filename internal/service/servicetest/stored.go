@@ -17,7 +17,7 @@ import (
 
 // store takes a copy of the source.
 func store(ctx context.Context, from service.Source) (c *Copy, err error) {
-	snap, err := from.Snapshot(ctx, nil, service.Report{})
+	snap, err := from.Snapshot(ctx, service.NoPrevious, service.Report{})
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
