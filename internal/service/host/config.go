@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"upkeep/internal/diag"
 	"upkeep/internal/quantity"
@@ -13,13 +14,16 @@ import (
 type Config struct {
 	// Mounts to watch. Empty means every writable file system on a local disk,
 	// each once; network file systems and memory disks only when named.
-	Mounts   []string `yaml:"mounts"`
-	Disk     Limits   `yaml:"disk"`   // used share of the space that ordinary users have
-	Inodes   Limits   `yaml:"inodes"` // used share
-	Memory   Limits   `yaml:"memory"` // share that is not available to programs
-	Swap     Limits   `yaml:"swap"`   // used share
-	Pressure Pressure `yaml:"pressure"`
-	Load     Load     `yaml:"load"`
+	Mounts []string `yaml:"mounts"`
+	Disk   Limits   `yaml:"disk"` // used share of the space that ordinary users have
+	// FullWithin is a warning when a mount that goes on growing as it did over the
+	// last days, up to 30, will be full sooner than that. 0 switches it off.
+	FullWithin quantity.Duration `yaml:"full_within"`
+	Inodes     Limits            `yaml:"inodes"` // used share
+	Memory     Limits            `yaml:"memory"` // share that is not available to programs
+	Swap       Limits            `yaml:"swap"`   // used share
+	Pressure   Pressure          `yaml:"pressure"`
+	Load       Load              `yaml:"load"`
 }
 
 // Limits are shares at which a finding is a warning or critical. 0 switches one off.
@@ -45,6 +49,7 @@ type Load struct {
 // nightly backup is expected, so neither is ever critical by itself.
 func (c *Config) Defaults() {
 	c.Disk = Limits{Warning: 0.80, Critical: 0.90}
+	c.FullWithin = quantity.Duration(7 * 24 * time.Hour)
 	c.Inodes = Limits{Warning: 0.80, Critical: 0.90}
 	c.Memory = Limits{Warning: 0.90, Critical: 0.95}
 	c.Swap = Limits{Warning: 0.80}

@@ -36,6 +36,10 @@ func (in *Instance) checkMounts(ctx context.Context, v *service.Verdict) error {
 	if err != nil {
 		return err
 	}
+	grown, err := in.recallGrowth(ctx)
+	if err != nil {
+		return err
+	}
 	chosen := local(all)
 	if len(in.cfg.Mounts) > 0 {
 		chosen, err = in.declared(all, &seen, v)
@@ -43,10 +47,10 @@ func (in *Instance) checkMounts(ctx context.Context, v *service.Verdict) error {
 	facts := map[string]any{}
 	for _, m := range chosen {
 		judgeWritable(m, &seen, v)
-		facts[m.MountPoint] = in.judgeSpace(ctx, m, v)
+		facts[m.MountPoint] = in.judgeSpace(ctx, m, grown, v)
 	}
 	v.Set("mounts", facts)
-	return errors.Join(err, in.remember(ctx, "mounts", seen))
+	return errors.Join(err, in.remember(ctx, "mounts", seen), in.remember(ctx, "space", grown))
 }
 
 // declared looks up the mounts that the declaration names. The verdict gets those
@@ -109,8 +113,9 @@ func judgeWritable(m *procfs.MountInfo, seen *seenMounts, v *service.Verdict) {
 	}
 }
 
-// judgeSpace compares space and inodes with their limits and returns both as facts.
-func (in *Instance) judgeSpace(ctx context.Context, m *procfs.MountInfo, v *service.Verdict) map[string]any {
+// judgeSpace compares space, its growth and inodes with their limits and returns
+// all of them as facts.
+func (in *Instance) judgeSpace(ctx context.Context, m *procfs.MountInfo, grown histories, v *service.Verdict) map[string]any {
 	usage, err := in.usage(ctx, m.MountPoint)
 	if err != nil {
 		v.Unsure("mount-no-answer", m.MountPoint, service.Args{
@@ -124,6 +129,8 @@ func (in *Instance) judgeSpace(ctx context.Context, m *procfs.MountInfo, v *serv
 		"type": m.FSType, "device": m.Source, "used": used,
 		"free_bytes": int64(usage.Free), "size_bytes": int64(usage.Total),
 	}
+	grown.observe(m.MountPoint, in.env.Now(), int64(usage.Used), int64(usage.Total))
+	in.judgeGrowth(grown[m.MountPoint], m.MountPoint, int64(usage.Free), v, facts)
 	if usage.InodesTotal > 0 { // some file systems make them as needed
 		share := usage.InodesUsedPercent / 100
 		in.cfg.Inodes.judge(v, share, "inodes-nearly-full", m.MountPoint, service.Args{
