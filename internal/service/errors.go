@@ -31,7 +31,7 @@ type Fault struct {
 	Err  error  // the cause, wrapping a sentinel
 }
 
-func (f *Fault) Error() string { return fmt.Sprintf("%s: %v", f.ID, f.Err) }
+func (f *Fault) Error() string { return f.Err.Error() }
 
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }

@@ -68,7 +68,7 @@ func wrap(text string, first, rest int) []string {
 
 func wrapOne(text string, first, rest int) []string {
 	lines, line, limit := []string{}, "", first
-	for _, piece := range pieces(text, max(rest, 8)) {
+	for _, piece := range pieces(text) {
 		if line != "" && pictured(line)+pictured(strings.TrimRight(piece, " ")) > limit {
 			lines = append(lines, strings.TrimRight(line, " "))
 			line, limit = "", rest
@@ -80,26 +80,24 @@ func wrapOne(text string, first, rest int) []string {
 }
 
 // pieces cuts text where a line may end: after a blank, and around every wide
-// character, but never before punctuation that closes. What is longer than a line
-// is cut anyhow.
-func pieces(text string, longest int) []string {
+// character, but never before punctuation that closes. A path or command that is
+// longer than a line stays whole: it is there to be copied.
+func pieces(text string) []string {
 	var all []string
-	current, taken, previous := strings.Builder{}, 0, rune(0)
+	current, previous := strings.Builder{}, rune(0)
 	cut := func() {
 		if current.Len() > 0 {
 			all = append(all, current.String())
 		}
 		current.Reset()
-		taken = 0
 	}
 	for _, r := range text {
 		blank := previous == ' ' && r != ' '
 		beside := (wide(r) || wide(previous)) && !closing(r) && !opening(previous)
-		if blank || beside && previous != 0 && r != ' ' || taken+columnsOf(r) > longest {
+		if blank || beside && previous != 0 && r != ' ' {
 			cut()
 		}
 		current.WriteRune(r)
-		taken += columnsOf(r)
 		previous = r
 	}
 	cut()

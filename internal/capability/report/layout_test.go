@@ -28,7 +28,7 @@ func TestWrapping(t *testing.T) {
 		{"between Chinese characters", "磁盘空间不足", 8, 8, []string{"磁盘空间", "不足"}},
 		{"not before closing punctuation", "磁盘满了，快", 8, 8, []string{"磁盘满", "了，快"}},
 		{"not after an opening bracket", "磁盘满（快）", 8, 8, []string{"磁盘满", "（快）"}},
-		{"a word longer than the line", "abcdefghijkl", 8, 8, []string{"abcdefgh", "ijkl"}},
+		{"a word longer than the line", "abcdefghijkl", 8, 8, []string{"abcdefghijkl"}},
 		{"nothing", "", 8, 8, []string{""}},
 	} {
 		if got := wrap(c.text, c.first, c.rest); !slices.Equal(got, c.want) {
