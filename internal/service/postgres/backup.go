@@ -129,6 +129,10 @@ func (s *snapshot) lacking(absent []string) (found []service.Finding) {
 		v.Warn("roles-without-passwords", "", service.Args{"role": s.server.Me})
 	}
 	for _, view := range s.views {
+		for _, pair := range view.orphaning() {
+			v.Warn("exclude-breaks-keys", view.Name+"."+pair.referenced, service.Args{
+				"database": view.Name, "table": pair.referenced, "by": pair.by})
+		}
 		var foreign []string
 		for _, t := range view.tables {
 			if t.Kind == foreignTable {

@@ -179,6 +179,27 @@ func (v *view) copies(t table) bool {
 	return t.Kind == plainTable && !v.in.cfg.leavesOutRows(v.Name, t.Schema, t.Name)
 }
 
+// reference is a table whose rows are left out and one that is copied and points to it.
+type reference struct{ referenced, by string }
+
+// orphaning lists the foreign keys that cannot hold once the copy is restored.
+func (v *view) orphaning() (found []reference) {
+	out := map[uint32]table{}
+	for _, t := range v.tables {
+		if t.Kind == plainTable && !v.copies(t) {
+			out[t.OID] = t
+		}
+	}
+	for _, t := range v.tables {
+		for _, oid := range t.References {
+			if r, missing := out[oid]; missing && v.copies(t) {
+				found = append(found, reference{r.Schema + "." + r.Name, t.Schema + "." + t.Name})
+			}
+		}
+	}
+	return found
+}
+
 func (v *view) close() error {
 	var failed error
 	if v.schema != nil {

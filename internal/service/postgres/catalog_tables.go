@@ -23,6 +23,7 @@ type table struct {
 	Unvalidated []string
 	Indexes     []string
 	Triggers    []string
+	References  []uint32 // OIDs of other tables that its foreign keys point to
 }
 
 // userSchema keeps to what users made; objects of an extension come back with it.
@@ -42,7 +43,9 @@ SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::tex
              WHERE conrelid = c.oid AND contype <> 'n' AND NOT convalidated ORDER BY 1) AS unvalidated,
        ARRAY(SELECT i.relname::text FROM pg_index d JOIN pg_class i ON i.oid = d.indexrelid
              WHERE d.indrelid = c.oid AND d.indisvalid ORDER BY 1) AS indexes,
-       ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal ORDER BY 1) AS triggers
+       ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal ORDER BY 1) AS triggers,
+       ARRAY(SELECT DISTINCT confrelid FROM pg_constraint
+             WHERE conrelid = c.oid AND contype = 'f' AND confrelid <> c.oid) AS references
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN LATERAL (

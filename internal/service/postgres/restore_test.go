@@ -179,3 +179,16 @@ func TestExcludedRowsStayOutAndTheirTablesComeBackEmpty(t *testing.T) {
 	restore(t, sibling, copied, "")
 	none(t, verify(t, sibling, copied))
 }
+
+func TestExcludedRowsThatOthersReferToAreNamed(t *testing.T) {
+	server, _ := shop(t)
+	in := declare(t, servicetest.Env(t), server, "shop", exclude("shop.public.item"))
+	found := backUp(t, in).Manifest().Findings
+	if len(found) != 1 || found[0].ID != "exclude-breaks-keys" || found[0].Args["table"] != "public.item" || found[0].Args["by"] != "public.sale" {
+		t.Errorf("found %v", found)
+	}
+	both := declare(t, servicetest.Env(t), server, "shop", exclude("shop.public.item", "shop.public.sale"))
+	if found := backUp(t, both).Manifest().Findings; len(found) != 0 {
+		t.Errorf("with both left out: %v", found)
+	}
+}
