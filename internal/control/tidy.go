@@ -10,14 +10,16 @@ import (
 )
 
 // How often the repository is tidied up: merging indexes keeps it quick to open,
-// giving back space reads all of them.
+// giving back space reads all of them. How steps were done is kept for as long as
+// anybody might still resume their run.
 const (
 	quickEvery = 24 * time.Hour
 	fullEvery  = 7 * 24 * time.Hour
+	stepsKept  = 365 * 24 * time.Hour
 )
 
-// tidy maintains the repository when that is due. It leaves it to a later backup
-// while another process writes.
+// tidy maintains the repository and the workflows when that is due. It leaves it to
+// a later backup while another process writes.
 func (a *App) tidy(ctx context.Context) error {
 	full, err := a.due(ctx, "full-maintenance", fullEvery)
 	if err != nil {
@@ -30,6 +32,13 @@ func (a *App) tidy(ctx context.Context) error {
 	err = a.repository.Maintain(ctx, full)
 	if errors.Is(err, service.ErrBusy) {
 		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w, err := a.openWorkflow(ctx)
+	if err == nil {
+		err = w.Forget(ctx, a.opt.Now().Add(-stepsKept))
 	}
 	if err != nil {
 		return err

@@ -140,6 +140,40 @@ func (s *Store) Pending(ctx context.Context) ([]Pending, error) {
 	return pending, nil
 }
 
+// forgetAtOnce bounds how many workflows one Forget takes away.
+const forgetAtOnce = 1000
+
+// Forget removes workflows that ended before a time, some thousand at most. One of
+// them would begin anew if it were run again: the time must lie far back.
+func (s *Store) Forget(ctx context.Context, before time.Time) error {
+	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	e, err := s.executor(ctx)
+	if err != nil {
+		return fmt.Errorf("open workflows: %w", err)
+	}
+	defer e.shutdown()
+	old, err := dbos.ListWorkflows(e.dbos, dbos.WithCompletedBefore(before), dbos.WithLimit(forgetAtOnce),
+		dbos.WithStatus([]dbos.WorkflowStatusType{dbos.WorkflowStatusSuccess, dbos.WorkflowStatusError}),
+		dbos.WithLoadInput(false), dbos.WithLoadOutput(false))
+	if err != nil {
+		return fmt.Errorf("list ended workflows: %w", err)
+	}
+	ids := make([]string, len(old))
+	for i, w := range old {
+		ids[i] = w.ID
+	}
+	if err := dbos.DeleteWorkflows(e.dbos, ids); err != nil {
+		return fmt.Errorf("remove ended workflows: %w", err)
+	}
+	return nil
+}
+
 // Close waits for the runs in progress, until ctx ends. It does not interrupt them:
 // their own contexts do.
 func (s *Store) Close(ctx context.Context) error {

@@ -455,3 +455,29 @@ func BenchmarkResume(b *testing.B) {
 		}
 	}
 }
+
+func TestForgetTakesOnlyWhatEndedBefore(t *testing.T) {
+	s := open(t, file(t))
+	ran := 0
+	steps := []workflow.Step{{Name: "only", Do: func(context.Context) (json.RawMessage, error) { ran++; return nil, nil }}}
+	run := func(id string) {
+		if err := s.Run(t.Context(), id, steps, func(int, json.RawMessage) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("a")
+	between := time.Now().Add(50 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond)
+	run("b")
+	if err := s.Forget(t.Context(), between); err != nil {
+		t.Fatal(err)
+	}
+	run("b") // replayed: still known
+	if ran != 2 {
+		t.Errorf("what ended later was done again: %d times", ran)
+	}
+	run("a") // begins anew: forgotten
+	if ran != 3 {
+		t.Errorf("what ended earlier is still known: done %d times", ran)
+	}
+}
