@@ -189,7 +189,8 @@ func (r *reader) repository() {
 	repo.Path = r.config.Resolve(repo.Path)
 }
 
-// dependencies reports unknown names in after:, and cycles.
+// dependencies reports unknown names in after: and in keys that name another
+// service, and cycles.
 func (r *reader) dependencies() {
 	var names []string
 	after := map[string][]string{}
@@ -200,6 +201,11 @@ func (r *reader) dependencies() {
 	for _, s := range r.config.Services {
 		for i, other := range s.After {
 			r.target(item("services."+s.Name+".after", i), other)
+		}
+		if named, ok := s.Config.(interface{ Peers() []service.PeerRef }); ok {
+			for _, peer := range named.Peers() {
+				r.target("services."+s.Name+"."+peer.Path, peer.Target)
+			}
 		}
 		// Each cycle is reported once, where its first service stands.
 		if cycle := cycleFrom(s.Name, after); cycle != nil && firstOf(names, cycle) == s.Name {

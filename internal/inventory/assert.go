@@ -43,8 +43,8 @@ func firstValue(ctx context.Context, in service.Instance, query string) (any, er
 		if err != nil {
 			return nil, err
 		}
-		if len(row) > 0 {
-			return row[0], nil
+		if len(row.Values) > 0 {
+			return row.Values[0], nil
 		}
 	}
 	return nil, nil

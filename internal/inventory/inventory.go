@@ -82,6 +82,15 @@ func (inv *Inventory) Target(name string) (Target, bool) {
 	return inv.targets[i], true
 }
 
+// peer opens the target that another one names in its declaration.
+func (inv *Inventory) peer(name string) (service.Instance, error) {
+	t, ok := inv.Target(name)
+	if !ok {
+		return nil, fmt.Errorf("target %q: %w", name, service.ErrUndeclared)
+	}
+	return t.Open()
+}
+
 // Select returns the named targets in dependency order; no names select all. A
 // name may be written SYSTEM/TARGET. An unknown one is an error that lists what
 // there is.

@@ -118,7 +118,7 @@ func TestWaivers(t *testing.T) {
 
 // answering is an instance whose queries give fixed rows and then an error.
 type answering struct {
-	rows []service.Row
+	rows [][]any
 	err  error
 }
 
@@ -127,12 +127,12 @@ func (answering) Close() error { return nil }
 func (a answering) Query(context.Context, string) iter.Seq2[service.Row, error] {
 	return func(yield func(service.Row, error) bool) {
 		for _, row := range a.rows {
-			if !yield(row, nil) {
+			if !yield(service.Row{Values: row}, nil) {
 				return
 			}
 		}
 		if a.err != nil {
-			yield(nil, a.err)
+			yield(service.Row{}, a.err)
 		}
 	}
 }
@@ -155,14 +155,14 @@ func TestAssertions(t *testing.T) {
 		expect string
 		want   string // "severity ID", empty when it holds
 	}{
-		"holds":                        {answering{rows: []service.Row{{int64(3)}}}, "> 0", ""},
-		"only the first value counts":  {answering{rows: []service.Row{{int64(3), "x"}, {int64(0)}}}, "> 0", ""},
-		"does not hold":                {answering{rows: []service.Row{{int64(0)}}}, "> 0", "warning assertion.broken"},
+		"holds":                        {answering{rows: [][]any{{int64(3)}}}, "> 0", ""},
+		"only the first value counts":  {answering{rows: [][]any{{int64(3), "x"}, {int64(0)}}}, "> 0", ""},
+		"does not hold":                {answering{rows: [][]any{{int64(0)}}}, "> 0", "warning assertion.broken"},
 		"no row is not a number":       {answering{}, "> 0", "warning assertion.broken"},
 		"no row is empty":              {answering{}, "empty", ""},
-		"NULL is not zero":             {answering{rows: []service.Row{{nil}}}, "= 0", "warning assertion.broken"},
-		"a row without columns":        {answering{rows: []service.Row{{}}}, "= 0", "warning assertion.broken"},
-		"a text where a number is due": {answering{rows: []service.Row{{"many"}}}, "> 0", "warning assertion.broken"},
+		"NULL is not zero":             {answering{rows: [][]any{{nil}}}, "= 0", "warning assertion.broken"},
+		"a row without columns":        {answering{rows: [][]any{{}}}, "= 0", "warning assertion.broken"},
+		"a text where a number is due": {answering{rows: [][]any{{"many"}}}, "> 0", "warning assertion.broken"},
 		"the server is away":           {answering{err: service.ErrUnreachable}, "empty", "unknown assertion.unanswered"},
 		"the kind takes no queries":    {closedOnly{}, "empty", "unknown assertion.unanswered"},
 		"the target is gone":           {nil, "empty", "unknown assertion.unanswered"},

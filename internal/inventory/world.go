@@ -24,7 +24,8 @@ type World struct {
 func (w World) Open(cfg *config.Config) *Inventory {
 	tools := &command.Runner{Paths: cfg.Tools}
 	secrets := secret.Resolver{Base: cfg.Base, Getenv: w.Getenv, Run: tools.Output}
-	return New(cfg, func(target string) service.Env {
+	var inv *Inventory
+	inv = New(cfg, func(target string) service.Env {
 		return service.Env{
 			Target: target,
 			Log:    w.Log.With("target", target),
@@ -34,10 +35,12 @@ func (w World) Open(cfg *config.Config) *Inventory {
 			Find: func(ctx context.Context, program string, major int) (string, string, error) {
 				return find(ctx, tools, program, major)
 			},
+			Peer:      func(name string) (service.Instance, error) { return inv.peer(name) },
 			State:     w.State(cfg.System, target),
 			Dir:       func(purpose string) (string, func() error, error) { return w.Scratch.Dir(target, purpose) },
 			Leftovers: func(purpose string) ([]string, error) { return w.Scratch.Leftovers(target, purpose) },
 			Now:       w.Now,
 		}
 	})
+	return inv
 }

@@ -22,6 +22,9 @@ type Env struct {
 	// Run starts one program and waits for it; Find only looks for it.
 	Run  func(ctx context.Context, c Cmd) error
 	Find func(ctx context.Context, program string, major int) (path, version string, err error)
+	// Peer opens another declared target, for Queryer, Lister, Switcher or Broker.
+	// Whoever opens closes. The error wraps ErrUndeclared for a name that is none.
+	Peer func(target string) (Instance, error)
 	// State keeps small values of this target between runs: cursors, counters.
 	State State
 	// Dir returns a new private directory for scratch work, on the disk meant for

@@ -91,6 +91,9 @@ func Capabilities() []Capability {
 		{"verify", reflect.TypeFor[Verifier]()},
 		{"extract", reflect.TypeFor[Extractor]()},
 		{"query", reflect.TypeFor[Queryer]()},
+		{"maintain", reflect.TypeFor[Maintainer]()},
+		{"list", reflect.TypeFor[Lister]()},
+		{"switch", reflect.TypeFor[Switcher]()},
 	}
 }
 

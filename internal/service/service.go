@@ -105,7 +105,10 @@ type Queryer interface {
 }
 
 // Row is one row of a Queryer's answer.
-type Row []any
+type Row struct {
+	Columns []string // names, where the statement gives any; shared by all rows of an answer
+	Values  []any
+}
 
 // Prober says whether the kind's outside needs are met: programs it would run and
 // scratch servers it would start. upkeep doctor prints it; nothing is changed.

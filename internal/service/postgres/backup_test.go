@@ -169,9 +169,12 @@ func TestFailuresHaveTheirNames(t *testing.T) {
 
 	must(t, server.Stop())
 	for name, call := range map[string]func() error{
-		"check":  func() error { _, err := app("right").Check(t.Context()); return err },
-		"backup": func() error { _, err := app("right").Snapshot(t.Context(), service.NoPrevious, service.Report{}); return err },
-		"size":   func() error { _, err := app("right").Size(t.Context()); return err },
+		"check": func() error { _, err := app("right").Check(t.Context()); return err },
+		"backup": func() error {
+			_, err := app("right").Snapshot(t.Context(), service.NoPrevious, service.Report{})
+			return err
+		},
+		"size": func() error { _, err := app("right").Size(t.Context()); return err },
 	} {
 		if err := call(); !errors.Is(err, service.ErrUnreachable) {
 			t.Errorf("%s of a stopped server: %v", name, err)

@@ -23,7 +23,7 @@ func (in *Instance) Query(ctx context.Context, statement string) iter.Seq2[servi
 	return func(yield func(service.Row, error) bool) {
 		err := in.query(ctx, statement, func(row service.Row) bool { return yield(row, nil) })
 		if err != nil && !errors.Is(err, errStopped) {
-			yield(nil, err)
+			yield(service.Row{}, err)
 		}
 	}
 }
@@ -59,12 +59,16 @@ func (in *Instance) query(ctx context.Context, statement string, yield func(serv
 		return fmt.Errorf("query: %w", fault(err))
 	}
 	defer rows.Close()
+	var columns []string
 	for rows.Next() {
-		row, err := convert(rows.FieldDescriptions(), rows.RawValues())
+		if columns == nil {
+			columns = columnNames(rows.FieldDescriptions())
+		}
+		values, err := convert(rows.FieldDescriptions(), rows.RawValues())
 		if err != nil {
 			return err
 		}
-		if !yield(row) {
+		if !yield(service.Row{Columns: columns, Values: values}) {
 			return errStopped
 		}
 	}
@@ -74,8 +78,16 @@ func (in *Instance) query(ctx context.Context, statement string, yield func(serv
 	return nil
 }
 
-func convert(fields []pgconn.FieldDescription, raw [][]byte) (service.Row, error) {
-	row := make(service.Row, len(raw))
+func columnNames(fields []pgconn.FieldDescription) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	return names
+}
+
+func convert(fields []pgconn.FieldDescription, raw [][]byte) ([]any, error) {
+	row := make([]any, len(raw))
 	for i, text := range raw {
 		if text == nil {
 			continue

@@ -19,12 +19,12 @@ func jsonOf(t *testing.T, v any) string {
 	return string(text)
 }
 
-func rowsOf(ctx context.Context, in service.Queryer, statement string) (rows []service.Row, err error) {
+func rowsOf(ctx context.Context, in service.Queryer, statement string) (rows [][]any, err error) {
 	for row, err := range in.Query(ctx, statement) {
 		if err != nil {
 			return rows, err
 		}
-		rows = append(rows, row)
+		rows = append(rows, row.Values)
 	}
 	return rows, nil
 }

@@ -50,7 +50,7 @@ func TestCopyIsProvenInAScratchServer(t *testing.T) {
 	}
 	must(t, sib.Restore(t.Context(), c, service.Selection{}, service.Report{})) // repeatable
 	for row, err := range sib.Query(t.Context(), "LLEN 'big list'") {
-		if err != nil || row[0] != int64(4000) {
+		if err != nil || row.Values[0] != int64(4000) {
 			t.Errorf("query on the scratch: %v, %v", row, err)
 		}
 	}

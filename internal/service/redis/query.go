@@ -18,7 +18,7 @@ import (
 func (in *Instance) Query(ctx context.Context, statement string) iter.Seq2[service.Row, error] {
 	return func(yield func(service.Row, error) bool) {
 		if err := in.query(ctx, statement, yield); err != nil {
-			yield(nil, fmt.Errorf("query %s: %w", in.at.address, err))
+			yield(service.Row{}, fmt.Errorf("query %s: %w", in.at.address, err))
 		}
 	}
 }
@@ -113,7 +113,7 @@ func (c *conn) rows(yield func(service.Row, error) bool) error {
 		if no, ok := value.(*refusal); ok {
 			return no
 		}
-		yield(service.Row{value}, nil)
+		yield(service.Row{Values: []any{value}}, nil)
 		return nil
 	}
 	n, err := strconv.Atoi(text)
@@ -136,16 +136,16 @@ func (c *conn) rows(yield func(service.Row, error) bool) error {
 func row(element any) service.Row {
 	parts, ok := element.([]any)
 	if !ok {
-		return service.Row{element}
+		return service.Row{Values: []any{element}}
 	}
-	columns := make(service.Row, len(parts))
+	columns := make([]any, len(parts))
 	for i, part := range parts {
 		if _, nested := part.([]any); nested {
 			part = fmt.Sprint(part)
 		}
 		columns[i] = part
 	}
-	return columns
+	return service.Row{Values: columns}
 }
 
 var errQuote = errors.New("a quotation mark is not closed")

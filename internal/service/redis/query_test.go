@@ -29,10 +29,10 @@ func TestQueries(t *testing.T) {
 		{"OBJECT ENCODING int", "[[int]]"},
 		{"XLEN stream", "[[299]]"},
 	} {
-		rows := []service.Row{}
+		rows := [][]any{}
 		for row, err := range in.Query(t.Context(), tc.statement) {
 			must(t, err)
-			rows = append(rows, row)
+			rows = append(rows, row.Values)
 		}
 		if got := fmt.Sprint(rows); got != tc.want {
 			t.Errorf("%s gives %s, want %s", tc.statement, got, tc.want)

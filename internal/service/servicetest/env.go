@@ -72,12 +72,15 @@ func emptied(t testing.TB, place string) {
 func environment(t testing.TB, place string) service.Env {
 	s := &scratch{place: place, mine: map[string]bool{}}
 	return service.Env{
-		Target:    "target",
-		Log:       slog.New(slog.DiscardHandler),
-		Base:      t.TempDir(),
-		Secret:    reveal,
-		Run:       run,
-		Find:      find,
+		Target: "target",
+		Log:    slog.New(slog.DiscardHandler),
+		Base:   t.TempDir(),
+		Secret: reveal,
+		Run:    run,
+		Find:   find,
+		Peer: func(target string) (service.Instance, error) {
+			return nil, fmt.Errorf("target %q: %w", target, service.ErrUndeclared)
+		},
 		State:     &memory{values: map[string]string{}},
 		Dir:       s.dir,
 		Leftovers: s.leftovers,
