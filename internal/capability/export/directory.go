@@ -2,37 +2,91 @@ package export
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// toDirectory writes one entry below root. Nothing can leave it: the root refuses
+// Small files are written beside the reading of the next ones: making a file costs
+// the kernel more than its bytes. At most (writersAtOnce + 1) × small bytes are held.
+const (
+	small         = 1 << 20
+	writersAtOnce = 2
+)
+
+// directory is a tree in the making. Nothing can leave its root, which refuses
 // every name and link that would.
-func toDirectory(root *os.Root, h *tar.Header, content io.Reader, folders map[string]*tar.Header) error {
+type directory struct {
+	root    *os.Root
+	folders map[string]*tar.Header
+	writing errgroup.Group
+	failed  atomic.Bool // a file could not be written: Wait says which
+}
+
+func newDirectory(root *os.Root) *directory {
+	d := &directory{root: root, folders: map[string]*tar.Header{}}
+	d.writing.SetLimit(writersAtOnce)
+	return d
+}
+
+// put writes one entry, or begins to.
+func (d *directory) put(h *tar.Header, content io.Reader) error {
+	if d.failed.Load() {
+		return d.writing.Wait()
+	}
 	name := path.Clean(h.Name)
-	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
+	if err := d.root.MkdirAll(path.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("make the folder of %q: %w", name, err)
 	}
 	switch h.Typeflag {
 	case tar.TypeDir:
-		folders[name] = h
-		if err := root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		d.folders[name] = h
+		if err := d.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		return nil
 	case tar.TypeSymlink:
-		return root.Symlink(h.Linkname, name)
+		return d.root.Symlink(h.Linkname, name)
 	case tar.TypeLink:
-		return root.Link(h.Linkname, name)
+		return d.link(h.Linkname, name)
 	case tar.TypeReg, 0: // 0: a header that leaves the type to package tar
-		return writeFile(root, name, h, content)
+		return d.file(name, h, content)
 	}
 	return nil // devices and sockets have no content to bring back
+}
+
+// link names a file once more. It may still be in the writing.
+func (d *directory) link(file, name string) error {
+	if err := d.writing.Wait(); err != nil {
+		return err
+	}
+	return d.root.Link(file, name)
+}
+
+func (d *directory) file(name string, h *tar.Header, content io.Reader) error {
+	if content == nil || h.Size > small {
+		return writeFile(d.root, name, h, content)
+	}
+	data, err := io.ReadAll(content) // to its end: only there it is known to be authentic
+	if err != nil {
+		return fmt.Errorf("read %q: %w", name, err)
+	}
+	d.writing.Go(func() error {
+		err := writeFile(d.root, name, h, bytes.NewReader(data))
+		if err != nil {
+			d.failed.Store(true)
+		}
+		return err
+	})
+	return nil
 }
 
 func writeFile(root *os.Root, name string, h *tar.Header, content io.Reader) error {
@@ -62,10 +116,10 @@ func own(root *os.Root, name string, h *tar.Header) error {
 
 // finish comes last: writing into a directory changes its time, and a read-only
 // one takes no files.
-func finish(root *os.Root, folders map[string]*tar.Header) error {
-	var errs []error
-	for name, h := range folders {
-		errs = append(errs, own(root, name, h), root.Chtimes(name, h.ModTime, h.ModTime))
+func (d *directory) finish() error {
+	errs := []error{d.writing.Wait()}
+	for name, h := range d.folders {
+		errs = append(errs, own(d.root, name, h), d.root.Chtimes(name, h.ModTime, h.ModTime))
 	}
 	return errors.Join(errs...)
 }

@@ -2,6 +2,8 @@ package export
 
 import (
 	"archive/tar"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,9 +37,10 @@ func TestNoEntryLeavesItsDirectory(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer root.Close()
+			tree := newDirectory(root)
 			for i, h := range entries {
 				h.Mode = 0o600
-				err = toDirectory(root, &h, strings.NewReader("x"), map[string]*tar.Header{})
+				err := errors.Join(tree.put(&h, strings.NewReader("x")), tree.writing.Wait())
 				if (err != nil) != (i == len(entries)-1) {
 					t.Errorf("entry %d: %v", i, err)
 				}
@@ -59,16 +62,16 @@ func TestFoldersGetTheirModeAndTimeLast(t *testing.T) {
 	}
 	defer root.Close()
 	when := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
-	folders := map[string]*tar.Header{}
+	tree := newDirectory(root)
 	for _, h := range []tar.Header{
 		{Typeflag: tar.TypeDir, Name: "locked", Mode: 0o500, Uid: os.Getuid(), Gid: os.Getgid(), ModTime: when},
 		{Typeflag: tar.TypeReg, Name: "locked/file", Mode: 0o4755, Uid: os.Getuid(), Gid: os.Getgid(), ModTime: when},
 	} {
-		if err := toDirectory(root, &h, strings.NewReader("x"), folders); err != nil {
+		if err := tree.put(&h, strings.NewReader("x")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := finish(root, folders); err != nil {
+	if err := tree.finish(); err != nil {
 		t.Fatal(err)
 	}
 	for name, mode := range map[string]os.FileMode{"locked": os.ModeDir | 0o500, "locked/file": os.ModeSetuid | 0o755} {
@@ -76,5 +79,55 @@ func TestFoldersGetTheirModeAndTimeLast(t *testing.T) {
 		if err != nil || info.Mode() != mode || !info.ModTime().Equal(when) {
 			t.Errorf("%s: %v %v, %v", name, info.Mode(), info.ModTime(), err)
 		}
+	}
+}
+
+func TestLinksAndWhatComesAfterThem(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	tree := newDirectory(root)
+	for _, h := range []tar.Header{
+		{Typeflag: tar.TypeReg, Name: "a", Mode: 0o600, Size: 1}, {Typeflag: tar.TypeLink, Name: "b", Linkname: "a"},
+		{Typeflag: tar.TypeReg, Name: "c", Mode: 0o600, Size: 1}, {Typeflag: tar.TypeLink, Name: "d", Linkname: "c"},
+	} {
+		if err := tree.put(&h, strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tree.finish(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(text) != "x" {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+}
+
+func TestOneFileThatCannotBeWrittenEndsItAll(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	tree := newDirectory(root)
+	header := func(name string) *tar.Header {
+		return &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: 1}
+	}
+	for _, name := range []string{"a", "a"} {
+		if err := tree.put(header(name), strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = tree.writing.Wait()
+	if err := tree.put(header("b"), strings.NewReader("x")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("the next file: %v", err)
+	}
+	if err := tree.finish(); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("the end: %v", err)
 	}
 }

@@ -109,12 +109,12 @@ func (e Export) Directory(ctx context.Context, dir string) (files int, err error
 		return 0, err
 	}
 	defer root.Close()
-	folders := map[string]*tar.Header{}
+	tree := newDirectory(root)
 	err = e.all(ctx, func(h *tar.Header, content io.Reader) error {
 		files++
-		return toDirectory(root, h, content, folders)
+		return tree.put(h, content)
 	})
-	return files, errors.Join(err, finish(root, folders))
+	return files, errors.Join(err, tree.finish())
 }
 
 func (e Export) all(ctx context.Context, emit put) error {
