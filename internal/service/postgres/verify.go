@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"upkeep/internal/service"
 )
@@ -18,7 +19,7 @@ type verifying struct {
 	in       *Instance
 	manifest service.Manifest
 
-	mu      sync.Mutex // of what follows: tables are compared side by side
+	mu      sync.Mutex // of what follows: a database is compared in several places at once
 	verdict service.Verdict
 	counts  map[string]int64
 }
@@ -60,11 +61,15 @@ func (v *verifying) all(ctx context.Context, r service.Report) error {
 	return nil
 }
 
-// crit adds a finding; it may be called side by side.
-func (v *verifying) crit(slug, subject string, args service.Args) {
+// judge adds to the verdict; it may be called side by side.
+func (v *verifying) judge(add func(*service.Verdict)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.verdict.Crit(slug, subject, args)
+	add(&v.verdict)
+}
+
+func (v *verifying) crit(slug, subject string, args service.Args) {
+	v.judge(func(all *service.Verdict) { all.Crit(slug, subject, args) })
 }
 
 // count adds to a total of what was found equal.
@@ -147,13 +152,15 @@ func (v *verifying) content(ctx context.Context, database, encoding string) erro
 	if err != nil {
 		return err
 	}
-	if err := v.tables(ctx, database, encoding, present); err != nil {
-		return err
-	}
-	for _, part := range []func(context.Context, *pgx.Conn, string) error{v.sequences, v.extensions, v.largeObjects, v.indexes} {
-		if err := part(ctx, conn, database); err != nil {
-			return err
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return v.tables(ctx, database, encoding, present) })
+	group.Go(func() error {
+		for _, part := range []func(context.Context, *pgx.Conn, string) error{v.sequences, v.extensions, v.largeObjects, v.indexes} {
+			if err := part(ctx, conn, database); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
+	return group.Wait()
 }

@@ -51,8 +51,8 @@ func (v *verifying) extensions(ctx context.Context, conn *pgx.Conn, database str
 			v.crit("extension-missing", subject, service.Args{"extension": name, "database": database})
 		case present[i].Version != e.Attrs["version"]:
 			// CREATE EXTENSION takes the newest version that the machine has.
-			v.verdict.Warn("extension-version", subject, service.Args{
-				"extension": name, "database": database, "expected": e.Attrs["version"], "found": present[i].Version})
+			args := service.Args{"extension": name, "database": database, "expected": e.Attrs["version"], "found": present[i].Version}
+			v.judge(func(all *service.Verdict) { all.Warn("extension-version", subject, args) })
 		default:
 			v.count("extensions", 1)
 		}
@@ -109,10 +109,10 @@ func (v *verifying) indexes(ctx context.Context, conn *pgx.Conn, database string
 	}
 	switch {
 	case schema == "" && v.in.scratch == nil: // nothing is added to somebody's server to look at it
-		v.verdict.Set("indexes_unchecked", true)
+		v.judge(func(all *service.Verdict) { all.Set("indexes_unchecked", true) })
 		return nil
 	case schema == "":
-		v.verdict.Unsure("no-amcheck", database, service.Args{"database": database})
+		v.judge(func(all *service.Verdict) { all.Unsure("no-amcheck", database, service.Args{"database": database}) })
 		return nil
 	}
 	found, err := collect[btree](ctx, conn, `
