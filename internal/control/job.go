@@ -46,10 +46,11 @@ func (a *App) jobSteps(name string) ([]service.Step, error) {
 
 // jobRun is a job in progress.
 type jobRun struct {
-	app   *App
-	id    string
-	req   Request
-	steps []journal.Step // that ended
+	app      *App
+	id       string
+	req      Request
+	approved []string       // KIND.op of steps that need no person
+	steps    []journal.Step // that ended
 }
 
 func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (journal.Run, error) {
@@ -64,7 +65,7 @@ func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (
 	if err != nil {
 		return journal.Run{}, err
 	}
-	jr := &jobRun{app: a, id: id, req: req}
+	jr := &jobRun{app: a, id: id, req: req, approved: job.Approve}
 	return e.RunJob(ctx, engine.Job{
 		Run:    journal.Run{ID: id, System: a.Config.System, Verb: "run", Args: req.encode(), Started: a.opt.Now()},
 		Steps:  jr.verbs(job.Do),
@@ -107,7 +108,7 @@ func (r *jobRun) verb(ctx context.Context, line, id string) (journal.Step, error
 		req.Point = point
 	}
 	started := time.Now()
-	run, err := r.app.child(ctx, id, req)
+	run, err := r.child(ctx, id, req)
 	if ctx.Err() != nil {
 		return step, ctx.Err()
 	}
@@ -134,16 +135,21 @@ func (r *jobRun) taken(ctx context.Context) (point string, missing bool) {
 
 // child runs a verb under an ID that was fixed when the job began: after a crash
 // the journal knows whether it ended, began or never did.
-func (a *App) child(ctx context.Context, id string, req Request) (journal.Run, error) {
-	known, err := a.journal.Run(ctx, id)
+func (r *jobRun) child(ctx context.Context, id string, req Request) (journal.Run, error) {
+	known, err := r.app.journal.Run(ctx, id)
 	begun := err == nil
 	switch {
 	case begun && !known.Finished.IsZero():
 		return known, nil
 	case req.Verb == "report":
-		return a.writeReport(ctx, id, req, begun)
+		return r.app.writeReport(ctx, id, req, begun)
+	case req.Verb == "maintain" && begun:
+		return r.app.resumeRun(ctx, known)
+	case req.Verb == "maintain":
+		req.Unattended, req.Approved = true, r.approved
+		return r.app.tend(ctx, id, req, "job "+r.req.Job)
 	}
-	return a.submit(ctx, id, req, begun)
+	return r.app.submit(ctx, id, req, begun)
 }
 
 // parseVerb reads one entry of a job's do: list: a verb and its flags.

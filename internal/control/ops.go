@@ -29,11 +29,12 @@ type operation struct {
 // with a line here.
 func makers() map[string]func(a *App, ctx context.Context, id string, req Request) (operation, error) {
 	return map[string]func(a *App, ctx context.Context, id string, req Request) (operation, error){
-		"check":   (*App).checkOp,
-		"backup":  (*App).backupOp,
-		"verify":  (*App).verifyOp,
-		"drill":   (*App).drillOp,
-		"restore": (*App).restoreOp,
+		"check":    (*App).checkOp,
+		"backup":   (*App).backupOp,
+		"verify":   (*App).verifyOp,
+		"drill":    (*App).drillOp,
+		"restore":  (*App).restoreOp,
+		"maintain": (*App).maintainOp,
 	}
 }
 

@@ -9,12 +9,17 @@ import (
 )
 
 // MakePlan lists what a request would do and keeps the list under its digest.
-// The same request over an unchanged world gives the same digest.
+// The same request over an unchanged world gives the same digest. A plan without
+// steps is nothing to approve, so it is not kept.
 func (a *App) MakePlan(ctx context.Context, req Request) (journal.Plan, error) {
 	plan, err := a.plan(ctx, req)
-	if err != nil {
+	if err != nil || len(plan.Steps) == 0 {
 		return plan, err
 	}
+	return a.keepPlan(ctx, plan)
+}
+
+func (a *App) keepPlan(ctx context.Context, plan journal.Plan) (journal.Plan, error) {
 	j, err := a.Journal(ctx)
 	if err != nil {
 		return plan, err
@@ -146,8 +151,9 @@ func needsApproval(steps []service.Step) bool {
 	return false
 }
 
-// Undo returns the request that takes a run back: to restore what it saved before
-// it replaced it. A target that was given up unsaved is not among that.
+// Undo returns the request that takes a run back: the kinds' own way back for care,
+// and for a restore what it saved before it replaced it. A target that was given up
+// unsaved is not among that.
 func (a *App) Undo(ctx context.Context, id string) (Request, error) {
 	j, err := a.Journal(ctx)
 	if err != nil {
@@ -159,6 +165,9 @@ func (a *App) Undo(ctx context.Context, id string) (Request, error) {
 	}
 	if run.System != a.Config.System {
 		return Request{}, a.foreign(run)
+	}
+	if run.Verb == "maintain" {
+		return caredFor(run), nil
 	}
 	if run.Verb != "restore" {
 		return Request{}, fmt.Errorf("run %s (%s) changed nothing that could be undone: %w", run.ID, run.Verb, service.ErrRefused)

@@ -24,6 +24,10 @@ type Request struct {
 	Parent  string   `json:"parent,omitempty"` // the job's run
 	Undoes  string   `json:"undoes,omitempty"` // the run whose work is taken back
 	Span    string   `json:"span,omitempty"`   // of a report: "day", "week" or "month"
+	// Unattended care: only what may be done without a person, and what Approved names
+	// as KIND.op; the rest is left as a plan.
+	Unattended bool     `json:"unattended,omitempty"`
+	Approved   []string `json:"approved,omitempty"`
 
 	planned bool // a plan has the steps already: nobody is asked for them again
 }

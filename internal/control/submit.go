@@ -73,11 +73,7 @@ func (a *App) Resume(ctx context.Context, id string) (journal.Run, error) {
 	if !run.Finished.IsZero() {
 		return run, fmt.Errorf("run %s has ended, there is nothing to resume: %w", run.ID, service.ErrRefused)
 	}
-	req, err := decodeRequest(run.Args)
-	if err != nil {
-		return run, err
-	}
-	return a.resume(ctx, run, req)
+	return a.resumeRun(ctx, run)
 }
 
 // foreign refuses a run of another system: one state directory may hold several.
@@ -85,8 +81,11 @@ func (a *App) foreign(run journal.Run) error {
 	return fmt.Errorf("run %s is one of system %s, not of %s: %w", run.ID, run.System, a.Config.System, service.ErrRefused)
 }
 
-func (a *App) resume(ctx context.Context, run journal.Run, req Request) (journal.Run, error) {
+func (a *App) resumeRun(ctx context.Context, run journal.Run) (journal.Run, error) {
+	req, err := decodeRequest(run.Args)
 	switch {
+	case err != nil:
+		return run, err
 	case req.Verb == "run":
 		return a.runJob(ctx, run.ID, req, true)
 	case req.Plan != "":

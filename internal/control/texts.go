@@ -7,6 +7,7 @@ import (
 	"upkeep/internal/capability/check"
 	"upkeep/internal/capability/drill"
 	"upkeep/internal/capability/initialize"
+	"upkeep/internal/capability/maintain"
 	"upkeep/internal/capability/report"
 	"upkeep/internal/capability/restore"
 	"upkeep/internal/capability/verify"
@@ -36,6 +37,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "verify", Text: verify.Words()},
 		catalogue.Source{Prefix: "drill", Text: drill.Words()},
 		catalogue.Source{Prefix: "restore", Text: restore.Words()},
+		catalogue.Source{Prefix: "maintain", Text: maintain.Words()},
 		catalogue.Source{Prefix: "report", Text: report.Words()},
 		catalogue.Source{Prefix: "init", Text: initialize.Words()},
 	)

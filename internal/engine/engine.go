@@ -44,6 +44,7 @@ type Work struct {
 	Durable  bool          // survives a crash: finished steps are not done again
 	Resume   bool          // the run was begun before
 	Locked   bool          // take the targets' locks
+	Undoable bool          // the journal keeps every step and its result whole, so that it can be taken back
 	Deadline time.Duration // of one step; 0 = none
 	FailOn   service.Severity
 }

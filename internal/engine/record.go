@@ -33,6 +33,9 @@ func (r *runner) saveStep(ctx context.Context, s service.Step, result sealed) {
 	if result.Problem != nil {
 		step.Exit = result.Problem.Code
 	}
+	if r.work.Undoable {
+		step.Work, step.Result = &s, result.Outcome.Result
+	}
 	r.mu.Lock()
 	r.steps = append(r.steps, step)
 	if s.Target == "" && r.problem == nil {

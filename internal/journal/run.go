@@ -69,6 +69,9 @@ type Step struct {
 	Took    time.Duration   `json:"took"`
 	Title   service.Message `json:"title,omitzero"`
 	Error   *Problem        `json:"error,omitempty"`
+	// What undo needs, of runs that can be taken back step by step.
+	Work   *service.Step   `json:"work,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
 }
 
 // Proof is what a drill measured.

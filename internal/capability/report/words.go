@@ -45,7 +45,7 @@ func (t Text) problem(s Section, p *journal.Problem, target string) told {
 		title = t.say("with-detail", args{"title": title, "detail": detail})
 	}
 	lead := "problem-" + s.Verb
-	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore"}, s.Verb) {
+	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain"}, s.Verb) {
 		lead = "problem-other"
 	}
 	return told{Title: t.say(lead, args{"why": title}), Consequence: consequence, Fix: fix}
@@ -80,6 +80,8 @@ func (t Text) Summary(s Section) string {
 		return s.Run.Output
 	case s.Verb == "backup":
 		return t.copiedLine(s)
+	case s.Verb == "maintain" && len(s.failed()) == 0:
+		return t.say("maintain", args{"n": cared(s.Run)}) + t.accepted(s)
 	case s.Verb == "verify" && clean(s):
 		return t.say("verify", args{"bytes": sum(s.Run, "bytes"), "share": sample(s)}) + t.accepted(s)
 	case s.Run.Proof != nil:
@@ -99,6 +101,16 @@ func (t Text) copiedLine(s Section) string {
 		return t.say("backup-incomplete", said) + t.accepted(s)
 	}
 	return t.say("backup", said) + t.accepted(s)
+}
+
+// cared counts the steps of care that were done.
+func cared(run journal.Run) (n int) {
+	for _, step := range run.Steps {
+		if step.Work != nil && step.Work.Target != "" && step.Error == nil && !step.Skipped {
+			n++
+		}
+	}
+	return n
 }
 
 // tally counts targets by verdict: "◆ 1 critical  ● 9 ok  1 accepted".

@@ -47,6 +47,38 @@ func (c *cli) restoreCommand() *cobra.Command {
 	return cmd
 }
 
+func (c *cli) maintainCommand() *cobra.Command {
+	cmd := c.command("maintain", "[TARGET…]")
+	cmd.ValidArgsFunction = c.completeTargets
+	cmd.Flags().StringVar(&c.plan, "plan", "", c.say("cli.flag-plan"))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		ctx := cmd.Context()
+		return c.with(ctx, func(app *control.App) error {
+			req := control.Request{Verb: "maintain", Targets: args}
+			if c.dryRun {
+				return c.preview(ctx, app, req)
+			}
+			plan, err := app.MakePlan(ctx, req)
+			if err != nil {
+				return err
+			}
+			if len(plan.Steps) == 0 {
+				return c.showNothingDue(plan)
+			}
+			return c.proceed(ctx, app, plan)
+		})
+	}
+	return cmd
+}
+
+func (c *cli) showNothingDue(plan journal.Plan) error {
+	if c.json {
+		return c.showPlan(plan)
+	}
+	fmt.Fprintln(c.Out, c.say("cli.nothing-due"))
+	return nil
+}
+
 func (c *cli) extract(ctx context.Context, app *control.App, point string, targets []string, only, to string) error {
 	files, err := app.Extract(ctx, point, targets, only, to)
 	if err != nil {
@@ -193,7 +225,7 @@ func (c *cli) planned(args []string, only string, discard []string) (control.Req
 	switch verb {
 	case "":
 		return req, nil
-	case "check", "backup":
+	case "check", "backup", "maintain":
 		req.Targets = args[1:]
 	case "verify", "drill", "restore":
 		if len(args) > 1 {

@@ -1,0 +1,9 @@
+package maintain
+
+import _ "embed"
+
+//go:embed text.yaml
+var text []byte
+
+// Words is the verb's catalogue, under the prefix "maintain".
+func Words() []byte { return text }

@@ -1,0 +1,137 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"upkeep/internal/capability/maintain"
+	"upkeep/internal/engine"
+	"upkeep/internal/inventory"
+	"upkeep/internal/journal"
+	"upkeep/internal/service"
+)
+
+// maintainOp does the care that is due, or takes back what an earlier run did.
+func (a *App) maintainOp(ctx context.Context, _ string, req Request) (operation, error) {
+	targets, err := a.maintained(req.Targets)
+	if err != nil {
+		return operation{}, err
+	}
+	m := maintain.Maintain{Targets: targets}
+	var steps []service.Step
+	switch {
+	case req.planned:
+	case req.Undoes != "":
+		steps, err = a.takenBack(ctx, m, req.Undoes)
+	default:
+		steps, err = m.Steps(ctx)
+	}
+	if err != nil {
+		return operation{}, err
+	}
+	do := m.Do
+	if req.Unattended {
+		steps = unattended(steps, req.Approved)
+		do = func(ctx context.Context, t service.Task) (service.Outcome, error) {
+			if t.Step.Op == opWait {
+				return a.wait(ctx, req)
+			}
+			return m.Do(ctx, t)
+		}
+	}
+	return operation{work: engine.Work{Steps: steps, Do: do, Allow: service.Destructive, Durable: true, Locked: true, Undoable: true}}, nil
+}
+
+// maintained selects the targets that can say what care is due. One that was named
+// and cannot is an error; without names it is just not among them.
+func (a *App) maintained(names []string) ([]inventory.Target, error) {
+	targets, err := a.Inventory.Select(names)
+	if err != nil {
+		return nil, err
+	}
+	can := slices.DeleteFunc(slices.Clone(targets), func(t inventory.Target) bool { return !t.Kind.Offers("maintain") })
+	if len(names) > 0 && len(can) < len(targets) {
+		return nil, fmt.Errorf("not every target of %v needs care that upkeep can give: %w", names, service.ErrUnsupported)
+	}
+	return can, nil
+}
+
+// takenBack lists the steps that take a run back.
+func (a *App) takenBack(ctx context.Context, m maintain.Maintain, id string) ([]service.Step, error) {
+	run, err := a.journal.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := m.Undo(ctx, run.Steps)
+	if err == nil && len(steps) == 0 {
+		err = fmt.Errorf("run %s did nothing that has to be taken back: %w", id, service.ErrRefused)
+	}
+	return steps, err
+}
+
+// caredFor returns the request that takes a run of maintain back.
+func caredFor(run journal.Run) Request {
+	req := Request{Verb: run.Verb, Undoes: run.ID}
+	for _, s := range run.Steps {
+		if s.Work != nil && s.Work.Target != "" && !slices.Contains(req.Targets, s.Work.Target) {
+			req.Targets = append(req.Targets, s.Work.Target)
+		}
+	}
+	return req
+}
+
+// opWait is the last step of unattended care: it leaves what may not be done
+// without a person as a plan and says so.
+const opWait = "wait"
+
+// unattended keeps what may be done without a person: what cannot hurt, what can
+// be taken back, and what was approved once and for all.
+func unattended(steps []service.Step, approved []string) []service.Step {
+	var now []service.Step
+	for _, s := range steps {
+		switch s.Risk {
+		case service.ReadOnly, service.Harmless, service.Reversible:
+			now = append(now, s)
+		default:
+			if slices.Contains(approved, s.Op) {
+				now = append(now, s)
+			}
+		}
+	}
+	if len(now) == len(steps) {
+		return now
+	}
+	return append(now, service.Step{ID: opWait, Op: opWait, Risk: service.Harmless, Title: service.Message{ID: "maintain.wait"}})
+}
+
+// wait plans what is still due.
+func (a *App) wait(ctx context.Context, req Request) (out service.Outcome, err error) {
+	plan, err := a.MakePlan(ctx, Request{Verb: req.Verb, Targets: req.Targets})
+	if err != nil {
+		return out, fmt.Errorf("plan what waits: %w", err)
+	}
+	what := []string{}
+	for _, s := range plan.Steps {
+		what = append(what, s.ID)
+	}
+	out.Verdict.Warn("maintain.waiting", "", service.Args{"steps": len(what), "what": what, "plan": plan.Short()})
+	return out, nil
+}
+
+// tend is maintain in a job: a plan of what may be done without a person, under a
+// standing approval that is recorded as by. A plan has no steps where nothing is due;
+// it is applied all the same, so that the run shows.
+func (a *App) tend(ctx context.Context, id string, req Request, by string) (journal.Run, error) {
+	plan, err := a.plan(ctx, req)
+	if err == nil {
+		plan, err = a.keepPlan(ctx, plan)
+	}
+	if err != nil {
+		return journal.Run{}, err
+	}
+	if err := a.journal.Approve(ctx, plan.Digest, by); err != nil {
+		return journal.Run{}, fmt.Errorf("record the standing approval: %w", err)
+	}
+	return a.applyAs(ctx, id, plan.Digest, false)
+}
