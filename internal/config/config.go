@@ -25,6 +25,7 @@ type Config struct {
 	Scratch    Scratch
 	Tools      []string // directories with client programs
 	Keep       *Keep    // nil keeps everything
+	Reconcile  []Rule
 	Assertions []Assertion
 	Accept     []Acceptance
 	Jobs       map[string]Job
@@ -80,6 +81,37 @@ type Assertion struct {
 	In       []string         `yaml:"in"` // check, drill, restore
 }
 
+// Rule is what two stores must say alike: each row claims an object or a node, and
+// nothing is there that no row claims.
+type Rule struct {
+	Name     string           `yaml:"name"`
+	Rows     Asked            `yaml:"rows"`     // the claims; a column called size is compared with that of the object
+	Objects  Held             `yaml:"objects"`  // either these
+	Nodes    Asked            `yaml:"nodes"`    // or these; the first column is compared with the first of rows
+	Severity service.Severity `yaml:"severity"` // of a claim that does not hold: warning or critical
+}
+
+// Asked is a list that a query gives.
+type Asked struct {
+	Target string `yaml:"target"`
+	Query  string `yaml:"query"`
+}
+
+// Held is a list of what a target holds by the million.
+type Held struct {
+	Target string `yaml:"target"`
+	Key    string `yaml:"key"`    // "{file_path}": how a row names the object, by columns
+	Prefix string `yaml:"prefix"` // only objects below it; empty = all
+}
+
+// Things is the target of what rows claim.
+func (r Rule) Things() string {
+	if r.Objects.Target != "" {
+		return r.Objects.Target
+	}
+	return r.Nodes.Target
+}
+
 // Acceptance waives one finding for some time.
 type Acceptance struct {
 	Finding string `yaml:"finding"` // KIND.slug
@@ -106,6 +138,9 @@ func (k *Keep) Defaults() { k.NeverBelowProven, k.Undo = 1, undoFor }
 
 // Defaults are those of an assertion that says nothing.
 func (a *Assertion) Defaults() { a.Severity, a.In = service.Critical, []string{"check"} }
+
+// Defaults are those of a rule that says nothing.
+func (r *Rule) Defaults() { r.Severity = service.Critical }
 
 // Defaults are those of a job that says nothing.
 func (j *Job) Defaults() { j.Missed = "once" }

@@ -24,6 +24,7 @@ type document struct {
 	Scratch    Scratch        `yaml:"scratch"`
 	Tools      []string       `yaml:"tools"`
 	Keep       *Keep          `yaml:"keep"`
+	Reconcile  []Rule         `yaml:"reconcile"`
 	Assertions []Assertion    `yaml:"assertions"`
 	Accept     []Acceptance   `yaml:"accept"`
 	Jobs       map[string]Job `yaml:"jobs"`
@@ -53,6 +54,7 @@ func (r *reader) read(root ast.Node) {
 	}
 	c := r.config
 	c.System, c.Language, c.Keep = doc.System, doc.Language, doc.Keep
+	c.Reconcile = doc.Reconcile
 	c.Assertions, c.Accept, c.Jobs = doc.Assertions, doc.Accept, doc.Jobs
 	c.State, c.Scratch = c.Resolve(doc.State), Scratch{Dir: c.Resolve(doc.Scratch.Dir)}
 	c.Repository = doc.Repository
@@ -66,6 +68,7 @@ func (r *reader) read(root ast.Node) {
 	r.repository()
 	r.dependencies()
 	r.keep()
+	r.reconcile()
 	r.assertions()
 	r.accept()
 	r.jobs()

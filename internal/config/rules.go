@@ -43,6 +43,47 @@ func (r *reader) keep() {
 	}
 }
 
+func (r *reader) reconcile() {
+	names := map[string]bool{}
+	for i, rule := range r.config.Reconcile {
+		path := item("reconcile", i)
+		r.required(path, map[string]bool{"name": rule.Name == "", "rows": rule.Rows == Asked{}})
+		if rule.Name != "" && names[rule.Name] {
+			r.addf(path+".name", "another rule is called %q", rule.Name)
+		}
+		names[rule.Name] = true
+		r.oneOf(path+".severity", string(rule.Severity), string(service.Warning), string(service.Critical))
+		if (rule.Objects == Held{}) == (rule.Nodes == Asked{}) {
+			r.addf(path, "must say what rows claim: either objects or nodes")
+		}
+		r.asked(path+".rows", rule.Rows)
+		r.asked(path+".nodes", rule.Nodes)
+		r.held(path+".objects", rule.Objects)
+	}
+}
+
+func (r *reader) asked(path string, a Asked) {
+	if (a == Asked{}) {
+		return
+	}
+	r.required(path, map[string]bool{"target": a.Target == "", "query": a.Query == ""})
+	if a.Target != "" {
+		r.target(path+".target", a.Target)
+		r.answers(path+".target", a.Target)
+	}
+}
+
+func (r *reader) held(path string, h Held) {
+	if (h == Held{}) {
+		return
+	}
+	r.required(path, map[string]bool{"target": h.Target == "", "key": h.Key == ""})
+	if h.Target != "" {
+		r.target(path+".target", h.Target)
+		r.offers(path+".target", h.Target, "list", "the kind %s holds nothing that can be listed")
+	}
+}
+
 func (r *reader) assertions() {
 	names := map[string]bool{}
 	for i, a := range r.config.Assertions {
@@ -65,9 +106,13 @@ func (r *reader) assertions() {
 
 // answers reports a service whose kind cannot be asked.
 func (r *reader) answers(path, name string) {
+	r.offers(path, name, "query", "the kind %s answers no queries")
+}
+
+func (r *reader) offers(path, name, capability, otherwise string) {
 	for _, s := range r.config.Services {
-		if s.Name == name && !s.Kind.Offers("query") {
-			r.addf(path, "the kind %s answers no queries", s.Kind.Name())
+		if s.Name == name && !s.Kind.Offers(capability) {
+			r.addf(path, otherwise, s.Kind.Name())
 		}
 	}
 }
@@ -86,7 +131,7 @@ func (r *reader) accept() {
 }
 
 // verbs are what a job may do without a person.
-func verbs() []string { return []string{"check", "backup", "verify", "drill", "maintain", "report"} }
+func verbs() []string { return []string{"check", "backup", "verify", "drill", "maintain", "reconcile", "report"} }
 
 func (r *reader) jobs() {
 	for _, name := range slices.Sorted(maps.Keys(r.config.Jobs)) {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"upkeep/internal/capability/backup"
 	"upkeep/internal/capability/check"
 	"upkeep/internal/capability/drill"
+	"upkeep/internal/capability/reconcile"
 	"upkeep/internal/capability/restore"
 	"upkeep/internal/capability/verify"
 	"upkeep/internal/engine"
@@ -29,12 +31,13 @@ type operation struct {
 // with a line here.
 func makers() map[string]func(a *App, ctx context.Context, id string, req Request) (operation, error) {
 	return map[string]func(a *App, ctx context.Context, id string, req Request) (operation, error){
-		"check":    (*App).checkOp,
-		"backup":   (*App).backupOp,
-		"verify":   (*App).verifyOp,
-		"drill":    (*App).drillOp,
-		"restore":  (*App).restoreOp,
-		"maintain": (*App).maintainOp,
+		"check":     (*App).checkOp,
+		"backup":    (*App).backupOp,
+		"verify":    (*App).verifyOp,
+		"drill":     (*App).drillOp,
+		"restore":   (*App).restoreOp,
+		"maintain":  (*App).maintainOp,
+		"reconcile": (*App).reconcileOp,
 	}
 }
 
@@ -134,15 +137,20 @@ func (a *App) drillOp(ctx context.Context, _ string, req Request) (operation, er
 	if err != nil {
 		return operation{}, err
 	}
-	d := drill.Drill{Repository: r, Inventory: a.Inventory, Point: point, Targets: req.Targets,
+	books := &books{app: a}
+	d := drill.Drill{Repository: r, Inventory: a.Inventory, Point: point, Ledger: books.open,
 		Scratch: func() (int64, error) { return freeBytes(a.scratch.Base()) }, Now: a.opt.Now}
 	if d.Targets, err = inPoint(point, a.Config.System, req.Targets); err != nil {
+		return operation{}, err
+	}
+	d.Rules, err = a.Inventory.Rules(nil, func(target string) bool { return slices.Contains(d.Targets, target) })
+	if err != nil {
 		return operation{}, err
 	}
 	finish := func(run *journal.Run, done map[string]service.Done) {
 		run.Point, run.Proof = point.ID, drill.Proof(done)
 	}
-	return operation{work: engine.Work{Steps: d.Steps(), Do: d.Do, Finish: finish, Locked: true}}, nil
+	return operation{close: books.close, work: engine.Work{Steps: d.Steps(), Do: d.Do, Finish: finish, Locked: true}}, nil
 }
 
 func targetsOf(p repository.Point) []string {
@@ -192,23 +200,37 @@ func (a *App) restoreOp(ctx context.Context, id string, req Request) (operation,
 	if err != nil {
 		return operation{}, err
 	}
-	work := engine.Work{Steps: steps, Do: put.Do, Allow: service.Destructive, Durable: true, Locked: true,
-		Finish: func(run *journal.Run, _ map[string]service.Done) { run.Point = point.ID }}
-	if save == nil {
-		return operation{work: work}, nil
+	books := &books{app: a}
+	after, err := a.reconcileAfter(targets, books)
+	if err != nil {
+		return operation{}, err
 	}
-	before := save.Steps()
-	work.Steps = append(before, steps...)
+	work := engine.Work{Steps: append(steps, after.Steps()...), Allow: service.Destructive, Durable: true, Locked: true,
+		Finish: func(run *journal.Run, _ map[string]service.Done) { run.Point = point.ID }}
 	work.Do = func(ctx context.Context, t service.Task) (service.Outcome, error) {
+		if t.Step.Op == reconcile.Op {
+			return after.Do(ctx, t)
+		}
+		return put.Do(ctx, t)
+	}
+	if save == nil {
+		return operation{close: books.close, work: work}, nil
+	}
+	before, restoring := save.Steps(), work.Do
+	work.Steps = append(before, work.Steps...)
+	work.Do = func(ctx context.Context, t service.Task) (service.Outcome, error) {
+		if t.Step.Op == reconcile.Op {
+			return restoring(ctx, t)
+		}
 		if slices.ContainsFunc(before, func(s service.Step) bool { return s.ID == t.Step.ID }) {
 			return save.Do(ctx, t)
 		}
 		if !save.Sealed(t.Earlier) && !slices.Contains(req.Discard, t.Step.Target) {
 			return service.Outcome{}, fmt.Errorf("what %s holds was not saved, so it is not replaced: %w", t.Step.Target, service.ErrRefused)
 		}
-		return put.Do(ctx, t)
+		return restoring(ctx, t)
 	}
-	return operation{close: save.Close, work: work}, nil
+	return operation{close: func(ctx context.Context) error { return errors.Join(save.Close(ctx), books.close(ctx)) }, work: work}, nil
 }
 
 func (a *App) restored(point repository.Point, names []string) ([]inventory.Target, error) {

@@ -8,6 +8,7 @@ import (
 	"upkeep/internal/capability/drill"
 	"upkeep/internal/capability/initialize"
 	"upkeep/internal/capability/maintain"
+	"upkeep/internal/capability/reconcile"
 	"upkeep/internal/capability/report"
 	"upkeep/internal/capability/restore"
 	"upkeep/internal/capability/verify"
@@ -37,6 +38,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "verify", Text: verify.Words()},
 		catalogue.Source{Prefix: "drill", Text: drill.Words()},
 		catalogue.Source{Prefix: "restore", Text: restore.Words()},
+		catalogue.Source{Prefix: "reconcile", Text: reconcile.Words()},
 		catalogue.Source{Prefix: "maintain", Text: maintain.Words()},
 		catalogue.Source{Prefix: "report", Text: report.Words()},
 		catalogue.Source{Prefix: "init", Text: initialize.Words()},

@@ -11,6 +11,8 @@ import (
 	"maps"
 	"time"
 
+	"upkeep/internal/config"
+	"upkeep/internal/consistency"
 	"upkeep/internal/inventory"
 	"upkeep/internal/journal"
 	"upkeep/internal/repository"
@@ -22,14 +24,17 @@ type Drill struct {
 	Repository *repository.Repository
 	Inventory  *inventory.Inventory
 	Point      repository.Point
-	Targets    []string // to drill; a point is proven only by a drill of all its copies
+	Targets    []string      // to drill; a point is proven only by a drill of all its copies
+	Rules      []config.Rule // between targets that are drilled
+	Ledger     func(ctx context.Context) (*consistency.Ledger, error)
 	Scratch    func() (free int64, err error)
 	Now        func() time.Time
 }
 
 const (
-	opTarget = "target"
-	opProve  = "prove"
+	opTarget    = "target"
+	opReconcile = "reconcile"
+	opProve     = "prove"
 )
 
 // result is what the drill of one target measured.
@@ -46,6 +51,10 @@ func (d Drill) Steps() []service.Step {
 		steps = append(steps, service.Step{ID: stepOf(name), Target: name, Op: opTarget, Risk: service.ReadOnly,
 			Title: service.Message{ID: "drill.target", Args: service.Args{"target": name}}})
 	}
+	for _, rule := range d.Rules {
+		steps = append(steps, service.Step{ID: opReconcile + " " + rule.Name, Op: opReconcile, Risk: service.ReadOnly,
+			Title: service.Message{ID: "reconcile.rule", Args: service.Args{"rule": rule.Name, "rows": rule.Rows.Target, "things": rule.Things()}}})
+	}
 	return append(steps, service.Step{ID: opProve, Op: opProve, Risk: service.ReadOnly,
 		Title: service.Message{ID: "drill.prove", Args: service.Args{"point": d.Point.ID}}})
 }
@@ -54,8 +63,11 @@ func stepOf(target string) string { return "drill " + target }
 
 // Do does one step.
 func (d Drill) Do(ctx context.Context, t service.Task) (service.Outcome, error) {
-	if t.Step.Op == opProve {
+	switch t.Step.Op {
+	case opProve:
 		return d.prove(ctx, t)
+	case opReconcile:
+		return d.reconcile(ctx, t)
 	}
 	return d.target(ctx, t)
 }
@@ -129,7 +141,7 @@ func (d Drill) compare(ctx context.Context, scratch service.Instance, c service.
 		return v, err
 	}
 	v.Merge(d.Inventory.Assert(ctx, scratch, t.Step.Target, "drill"))
-	return v, nil
+	return v, d.list(ctx, scratch, t.Step.Target)
 }
 
 // brokenCopy makes a finding of stored bytes that cannot be authenticated. Any
@@ -179,6 +191,12 @@ func (d Drill) prove(ctx context.Context, t service.Task) (service.Outcome, erro
 
 func (d Drill) measure(earlier map[string]service.Done) (journal.Proof, bool) {
 	proof := journal.Proof{Compared: map[string]int64{}}
+	for _, rule := range d.Rules {
+		done := earlier[opReconcile+" "+rule.Name]
+		if done.Failed || service.Worst(done.Outcome.Targets[rule.Rows.Target].Findings) == service.Critical {
+			return proof, false
+		}
+	}
 	for _, c := range d.Point.Targets {
 		done, drilled := earlier[stepOf(c.Target)]
 		var r result

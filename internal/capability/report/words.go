@@ -45,7 +45,7 @@ func (t Text) problem(s Section, p *journal.Problem, target string) told {
 		title = t.say("with-detail", args{"title": title, "detail": detail})
 	}
 	lead := "problem-" + s.Verb
-	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain"}, s.Verb) {
+	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile"}, s.Verb) {
 		lead = "problem-other"
 	}
 	return told{Title: t.say(lead, args{"why": title}), Consequence: consequence, Fix: fix}
@@ -80,6 +80,8 @@ func (t Text) Summary(s Section) string {
 		return s.Run.Output
 	case s.Verb == "backup":
 		return t.copiedLine(s)
+	case s.Verb == "reconcile" && len(s.failed()) == 0:
+		return t.say("reconcile", args{"score": agreement(s.Run), "agree": clean(s)}) + t.accepted(s)
 	case s.Verb == "maintain" && len(s.failed()) == 0:
 		return t.say("maintain", args{"n": cared(s.Run)}) + t.accepted(s)
 	case s.Verb == "verify" && clean(s):
@@ -101,6 +103,24 @@ func (t Text) copiedLine(s Section) string {
 		return t.say("backup-incomplete", said) + t.accepted(s)
 	}
 	return t.say("backup", said) + t.accepted(s)
+}
+
+// agreement is the lowest score of all rules: the share of things on which two
+// stores agree.
+func agreement(run journal.Run) float64 {
+	lowest := 1.0
+	for _, target := range run.Targets {
+		for name, fact := range target.Facts {
+			rule, ok := fact.(map[string]any)
+			if !ok || !strings.HasPrefix(name, "reconcile_") {
+				continue
+			}
+			if score, ok := number(rule["score"]); ok {
+				lowest = min(lowest, score)
+			}
+		}
+	}
+	return lowest
 }
 
 // cared counts the steps of care that were done.

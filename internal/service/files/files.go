@@ -36,6 +36,7 @@ var (
 	_ service.Driller    = (*Instance)(nil)
 	_ service.Verifier   = (*Instance)(nil)
 	_ service.Extractor  = (*Instance)(nil)
+	_ service.Lister     = (*Instance)(nil)
 )
 
 // Instance is one declaration of paths. It keeps nothing open between calls.

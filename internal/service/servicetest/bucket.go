@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -69,7 +70,8 @@ func (b *Bucket) Opened() int64 { return b.opened.Load() }
 func (b *Bucket) SetDown(down bool) { b.down.Store(down) }
 
 // Kind is a kind named "fake" whose every instance is the bucket. It offers all
-// capabilities but query and has no configuration.
+// capabilities but care and switching, and has no configuration. A query is
+// "names": name and size of every object.
 func (b *Bucket) Kind() service.Kind {
 	open := func(env service.Env, _ struct{}) (*fake, error) { return &fake{env: env, bucket: b}, nil }
 	return service.Define("fake", open, fakeText, fakeExample)
@@ -85,6 +87,8 @@ var (
 	_ service.Driller    = (*fake)(nil)
 	_ service.Verifier   = (*fake)(nil)
 	_ service.Extractor  = (*fake)(nil)
+	_ service.Lister     = (*fake)(nil)
+	_ service.Queryer    = (*fake)(nil)
 )
 
 // fake is an instance over a bucket.
@@ -150,6 +154,36 @@ func (f *fake) Identity(ctx context.Context) (string, error) {
 func (f *fake) Size(ctx context.Context) (int64, error) {
 	_, bytes, _ := f.bucket.view()
 	return bytes, f.bucket.reach(ctx)
+}
+
+func (f *fake) List(ctx context.Context, prefix string) iter.Seq2[service.Key, error] {
+	return func(yield func(service.Key, error) bool) {
+		keys, _, objects := f.bucket.view()
+		for _, key := range keys {
+			if err := f.bucket.reach(ctx); err != nil {
+				yield(service.Key{}, err)
+				return
+			}
+			if strings.HasPrefix(key, prefix) && !yield(service.Key{Name: key, Size: int64(len(objects[key].content))}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f *fake) Query(ctx context.Context, statement string) iter.Seq2[service.Row, error] {
+	return func(yield func(service.Row, error) bool) {
+		if statement != "names" {
+			yield(service.Row{}, fmt.Errorf("query %q: %w", statement, service.ErrUnsupported))
+			return
+		}
+		columns := []string{"name", "size"}
+		for key, err := range f.List(ctx, "") {
+			if !yield(service.Row{Columns: columns, Values: []any{key.Name, key.Size}}, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (f *fake) Scratch(ctx context.Context, _ service.Copy, _ service.Report) (service.Instance, error) {

@@ -73,6 +73,15 @@ func (c *cli) completeJobs(cmd *cobra.Command, _ []string, _ string) ([]string, 
 	})
 }
 
+func (c *cli) completeRules(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return c.candidates(cmd.Context(), func(app *control.App) (names []string, err error) {
+		for _, rule := range app.Config.Reconcile {
+			names = append(names, rule.Name)
+		}
+		return names, nil
+	})
+}
+
 func (c *cli) completeKinds(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, k := range c.Kinds.Kinds() {

@@ -23,6 +23,15 @@ func (c *cli) backupCommand() *cobra.Command {
 	return c.targetVerb("backup", "[TARGET…]")
 }
 
+func (c *cli) reconcileCommand() *cobra.Command {
+	cmd := c.command("reconcile", "[RULE…]")
+	cmd.ValidArgsFunction = c.completeRules
+	cmd.RunE = func(cmd *cobra.Command, rules []string) error {
+		return c.submit(cmd.Context(), control.Request{Verb: "reconcile", Targets: rules})
+	}
+	return cmd
+}
+
 // targetVerb is a verb that takes targets and nothing else.
 func (c *cli) targetVerb(verb, args string) *cobra.Command {
 	cmd := c.command(verb, args)
