@@ -37,7 +37,9 @@ func numberSlots(name string) slotFunc {
 	case "bigint":
 		return func(b []byte, rng *rand.Rand) []byte { return fmt.Appendf(b, "%d", int64(rng.Uint64())) }
 	case "float":
-		return func(b []byte, rng *rand.Rand) []byte { return fmt.Appendf(b, "%.*f", 1+rng.IntN(3), rng.ExpFloat64()*40) }
+		return func(b []byte, rng *rand.Rand) []byte {
+			return fmt.Appendf(b, "%.*f", 1+rng.IntN(3), rng.ExpFloat64()*40)
+		}
 	case "pct":
 		return func(b []byte, rng *rand.Rand) []byte { return fmt.Appendf(b, "%.1f%%", rng.Float64()*100) }
 	case "status":
@@ -78,7 +80,7 @@ func numberSlots(name string) slotFunc {
 
 func stamp(layout string) slotFunc {
 	return func(b []byte, rng *rand.Rand) []byte {
-		return base.Add(time.Duration(rng.Int64N(int64(90 * 24 * time.Hour)))).AppendFormat(b, layout)
+		return base.Add(time.Duration(rng.Int64N(int64(90*24*time.Hour)))).AppendFormat(b, layout)
 	}
 }
 
