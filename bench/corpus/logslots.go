@@ -42,6 +42,8 @@ func numberSlots(name string) slotFunc {
 		}
 	case "pct":
 		return func(b []byte, rng *rand.Rand) []byte { return fmt.Appendf(b, "%.1f%%", rng.Float64()*100) }
+	case "bool":
+		return choice("true", "false")
 	case "status":
 		return choice("200", "200", "201", "204", "304", "404", "422", "500", "502")
 	case "hex":

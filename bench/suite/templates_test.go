@@ -16,7 +16,7 @@ func TestGroupsOfEachSystemAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, held := range []bool{false} {
+	for _, held := range []bool{false, true} {
 		for _, n := range []int{2000, 20000} {
 			sum, count := 0.0, 0
 			for _, s := range systems {

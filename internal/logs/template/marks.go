@@ -186,13 +186,13 @@ func (s *scanner) bracket(open byte) bool {
 
 func isData(inside []byte, open byte) bool {
 	if open == '[' {
-		return len(inside) == 0 || bytes.IndexByte(inside, ',') > 0 && bytes.IndexByte(inside, '=') < 0
+		return len(inside) == 0 || bytes.IndexByte(inside, ',') > 0 && !bytes.ContainsAny(inside, "=:")
 	}
 	return len(inside) == 0 || bytes.ContainsAny(inside, ",:=")
 }
 
-// joinLists makes three words or more with nothing but commas between one
-// variable: lists have any length.
+// joinLists makes words with nothing but commas between one variable: lists have
+// any length.
 func (s *scanner) joinLists() {
 	kept := s.tokens[:0]
 	for i := 0; i < len(s.tokens); {
@@ -201,7 +201,7 @@ func (s *scanner) joinLists() {
 			end++
 		}
 		t := s.tokens[i]
-		if end-i >= 3 {
+		if s.isList(i, end) {
 			t.end, t.variable = s.tokens[end-1].end, true
 			i = end
 		} else {
@@ -211,3 +211,22 @@ func (s *scanner) joinLists() {
 	}
 	s.tokens = kept
 }
+
+// isList tells a list from a sentence with commas: it stands between marks, and
+// when it has two items only, none of them tells what happened.
+func (s *scanner) isList(from, to int) bool {
+	first := s.tokens[from]
+	before, behind := first.gap == blankGap, to < len(s.tokens) && s.tokens[to].gap == blankGap
+	if to-from < 2 || from == 0 || before || behind {
+		return false
+	}
+	for _, t := range s.tokens[from:to] {
+		if to-from == 2 && isState(string(s.line[t.start:t.end])) {
+			return false
+		}
+	}
+	return true
+}
+
+// blankGap is the hash of a single blank.
+const blankGap = uint64((hashStart ^ ' ') * hashPrime & mask64)

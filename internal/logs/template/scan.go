@@ -53,7 +53,7 @@ func (s *scanner) scan(line []byte) []token {
 			s.scanPunct(c)
 		}
 	}
-	if s.commas >= 2 {
+	if s.commas > 0 {
 		s.joinLists()
 	}
 	return s.tokens
@@ -113,7 +113,7 @@ const mask64 = 1<<64 - 1
 // scanAtom takes a run of ASCII that no mark interrupts.
 func (s *scanner) scanAtom() {
 	start, hash := s.at, uint64(hashStart)
-	digits, slashes, signs, letters := 0, 0, 0, 0
+	digits, slashes, signs, letters, capitals, query := 0, 0, 0, 0, 0, false
 	i := start
 loop:
 	for ; i < len(s.line); i++ {
@@ -125,10 +125,15 @@ loop:
 			switch {
 			case isLetter(c):
 				letters++
+				if c < 'a' {
+					capitals++
+				}
 			case c == '/' || c == '\\':
 				slashes++
 			case c == '@':
 				signs++
+			case c == '?':
+				query = slashes > 0
 			case c == '.' && i+1 < len(s.line) && s.line[i+1] == '.':
 				break loop // a leader of dots
 			}
@@ -139,11 +144,14 @@ loop:
 	}
 	s.at = i
 	switch {
-	case letters+digits == 0:
+	case query:
+		s.url(start)
+	case letters+digits == 0 && slashes == 0:
 		s.noise(start)
 	case digits > 0:
 		s.number(start)
-	case slashes > 0 && s.isPath(start, slashes), signs > 0, letters >= 8 && isHex(s.line[start:i]):
+	case slashes > 0 && s.isPath(start, slashes), signs > 0,
+		letters >= 8 && isHex(s.line[start:i]), letters >= longWord && isRandom(letters, capitals):
 		s.variable(start, i)
 	case s.isURL():
 		s.url(start)
@@ -240,7 +248,17 @@ func (s *scanner) inParens(start int) bool {
 // isPath tells a path from words joined by a slash, as in "read/write".
 func (s *scanner) isPath(start, slashes int) bool {
 	first := s.line[start]
-	return slashes > 1 || first == '/' || first == '\\' || first == '.' || first == '~' || bytes.IndexByte(s.line[start:s.at], '.') > 0
+	return slashes > 1 || first == '/' || first == '\\' || first == '.' || first == '~' ||
+		bytes.IndexByte(s.line[start:s.at], '.') > 0
+}
+
+// longWord is how long a word must be to be judged by its capitals.
+const longWord = 16
+
+// isRandom tells keys and digests from words: about half of their letters are
+// capitals, of a name made of words at most one in four.
+func isRandom(letters, capitals int) bool {
+	return capitals*10 > letters*3 && capitals*10 < letters*7
 }
 
 func isHex(b []byte) bool {
@@ -259,6 +277,9 @@ func (s *scanner) isURL() bool {
 func (s *scanner) url(start int) {
 	for s.at < len(s.line) && classes[s.line[s.at]] != space && !bytes.ContainsRune([]byte("\"'<>,;)]}|"), rune(s.line[s.at])) {
 		s.at++
+	}
+	for s.line[s.at-1] == ':' || s.line[s.at-1] == '.' {
+		s.at--
 	}
 	s.variable(start, s.at)
 }
