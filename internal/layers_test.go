@@ -18,7 +18,7 @@ type layer struct {
 	may      []string
 }
 
-var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity"}
+var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "logs/"}
 
 func with(more ...string) []string { return append(slices.Clone(leaves), more...) }
 
@@ -29,6 +29,7 @@ var layers = []layer{
 	{"command", nil},
 	{"database", nil},
 	{"catalogue", nil},
+	{"logs/", []string{"logs/"}},
 	{"service/all", []string{""}},
 	{"service/servicetest", with("service$")},
 	{"service$", []string{"diag", "secret"}},
