@@ -3,11 +3,13 @@ package corpus
 import (
 	"bufio"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"math/rand/v2"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -113,6 +115,20 @@ func slot(form string) (name, rest string) {
 		}
 	}
 	return form[1:], ""
+}
+
+// SaveMessages writes FILE with the messages and FILE.groups.
+func SaveMessages(file string, systems []LogSystem, seed uint64, n int) error {
+	messages, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("keep messages: %w", err)
+	}
+	groups, err := os.Create(file + ".groups")
+	if err != nil {
+		return errors.Join(fmt.Errorf("keep groups: %w", err), messages.Close())
+	}
+	err = WriteMessages(messages, groups, systems, seed, n)
+	return errors.Join(err, messages.Close(), groups.Close())
 }
 
 // WriteMessages writes n messages of all systems, in stretches of one system as

@@ -4,19 +4,46 @@ import "slices"
 
 // crossed finds variables that occur in several places at once: "user X on host
 // Y" seldom shows the same X or Y twice, so no two of its forms differ in one
-// place only.
+// place only. The forms looked at together have the same gaps and one word in
+// common, first their first one, then the one that most others have too.
 func (j *joiner) crossed() {
-	type key struct {
-		gaps  uint64
-		first uint32
+	j.crossedBy(func(f *form) (int, uint32) { return 0, f.words[0] })
+	seen := map[anchor]int{}
+	for _, f := range j.forms {
+		gaps := gapsHash(f.gaps, j.words)
+		for i, w := range f.words {
+			if w != 0 {
+				seen[anchor{gaps, i, w}]++
+			}
+		}
 	}
-	groups := map[key][]*form{}
-	var order []key
+	j.crossedBy(func(f *form) (int, uint32) {
+		gaps, best := gapsHash(f.gaps, j.words), 0
+		for i, w := range f.words {
+			if seen[anchor{gaps, i, w}] > seen[anchor{gaps, best, f.words[best]}] {
+				best = i
+			}
+		}
+		return best, f.words[best]
+	})
+}
+
+// anchor is a word at a place between certain gaps.
+type anchor struct {
+	gaps  uint64
+	place int
+	word  uint32
+}
+
+func (j *joiner) crossedBy(choose func(*form) (int, uint32)) {
+	groups := map[anchor][]*form{}
+	var order []anchor
 	for _, f := range j.forms {
 		if f.open || len(f.words) == 0 {
 			continue
 		}
-		k := key{gapsHash(f.gaps, j.words), f.words[0]}
+		k := anchor{gaps: gapsHash(f.gaps, j.words)}
+		k.place, k.word = choose(f)
 		if groups[k] == nil {
 			order = append(order, k)
 		}

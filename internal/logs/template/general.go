@@ -37,16 +37,16 @@ func hasHole(f *form) bool {
 func gapsHash(gaps []uint32, v *vocabulary) uint64 {
 	h := uint64(hashStart)
 	for _, g := range gaps {
-		h = (h ^ gapHash(v.text[g])) * hashPrime
+		h = (h ^ v.gap[g]) * hashPrime
 	}
 	return h
 }
 
 // gapHash hashes as the scanner does: a mark that repeats counts
 // once, a wide one as its narrow form.
-func gapHash(gap string) uint64 {
+func gapHash(b []byte) uint64 {
 	h, last := uint64(hashStart), byte(0)
-	for b := []byte(gap); len(b) > 0; {
+	for len(b) > 0 {
 		c, n := markAt(b)
 		if c != last {
 			h = (h ^ uint64(c)) * hashPrime
@@ -59,11 +59,7 @@ func gapHash(gap string) uint64 {
 func startHash(gaps, words []uint32, n int, v *vocabulary) uint64 {
 	h := uint64(hashStart)
 	for i := range n {
-		w := uint64(variableHash)
-		if words[i] != 0 {
-			w = hashOf([]byte(v.text[words[i]]))
-		}
-		h = step(h, gapHash(v.text[gaps[i]]), w)
+		h = step(h, v.gap[gaps[i]], v.word[words[i]])
 	}
 	return h
 }

@@ -113,28 +113,51 @@ func (j *joiner) placesOnce() {
 
 // alternatives lists the largest groups first.
 func (j *joiner) alternatives() []*alternatives {
+	var seen tally
+	j.eachPlace(func(_ *form, _ int, key uint64) { seen.add(key) })
 	byKey := map[uint64]*alternatives{}
 	var all []*alternatives
+	j.eachPlace(func(f *form, i int, key uint64) {
+		if seen.of(key) < 2 {
+			return
+		}
+		a := byKey[key]
+		if a == nil {
+			a = &alternatives{place: i}
+			byKey[key] = a
+			all = append(all, a)
+		}
+		a.forms = append(a.forms, f)
+	})
+	all = slices.DeleteFunc(all, func(a *alternatives) bool { return len(a.forms) < 2 })
+	slices.SortStableFunc(all, func(a, b *alternatives) int { return cmp.Compare(len(b.forms), len(a.forms)) })
+	return all
+}
+
+// eachPlace calls do with what a form is without the word at each of its places.
+func (j *joiner) eachPlace(do func(f *form, place int, key uint64)) {
 	for _, f := range j.forms {
 		if f.open {
 			continue
 		}
 		whole := sumOf(f, j.words)
 		for i, w := range f.words {
-			key := whole - placeHash(i, w) + placeHash(i, anyWord)
-			a := byKey[key]
-			if a == nil {
-				a = &alternatives{place: i}
-				byKey[key] = a
-				all = append(all, a)
-			}
-			a.forms = append(a.forms, f)
+			do(f, i, whole-placeHash(i, w)+placeHash(i, anyWord))
 		}
 	}
-	all = slices.DeleteFunc(all, func(a *alternatives) bool { return len(a.forms) < 2 })
-	slices.SortStableFunc(all, func(a, b *alternatives) int { return cmp.Compare(len(b.forms), len(a.forms)) })
-	return all
 }
+
+// tally counts keys roughly, never too low, up to 255: most keys occur once and
+// need no place in a map.
+type tally [1 << 18]uint8
+
+func (t *tally) add(key uint64) {
+	if n := &t[key>>46]; *n < 255 {
+		*n++
+	}
+}
+
+func (t *tally) of(key uint64) int { return int(t[key>>46]) }
 
 const anyWord = 1<<32 - 1
 

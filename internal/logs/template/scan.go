@@ -113,7 +113,7 @@ const mask64 = 1<<64 - 1
 // scanAtom takes a run of ASCII that no mark interrupts.
 func (s *scanner) scanAtom() {
 	start, hash := s.at, uint64(hashStart)
-	digits, slashes, signs, letters, capitals, query := 0, 0, 0, 0, 0, false
+	digits, slashes, signs, letters, capitals, dots, query := 0, 0, 0, 0, 0, 0, false
 	i := start
 loop:
 	for ; i < len(s.line); i++ {
@@ -136,6 +136,8 @@ loop:
 				query = slashes > 0
 			case c == '.' && i+1 < len(s.line) && s.line[i+1] == '.':
 				break loop // a leader of dots
+			case c == '.':
+				dots++
 			}
 		default:
 			break loop
@@ -150,7 +152,7 @@ loop:
 		s.noise(start)
 	case digits > 0:
 		s.number(start)
-	case slashes > 0 && s.isPath(start, slashes), signs > 0,
+	case slashes > 0 && s.isPath(start, slashes), signs > 0, dots > 0 && s.beforeNumber(),
 		letters >= 8 && isHex(s.line[start:i]), letters >= longWord && isRandom(letters, capitals):
 		s.variable(start, i)
 	case s.isURL():
@@ -243,6 +245,12 @@ func (s *scanner) inParens(start int) bool {
 	last := len(s.tokens) - 1
 	return last >= 0 && s.tokens[last].variable && s.gapLast == '(' && s.at < len(s.line) && s.line[s.at] == ')' &&
 		start-s.tokens[last].end <= 2
+}
+
+// beforeNumber says whether a colon and a digit follow, as behind the host of an
+// address and the file of a position.
+func (s *scanner) beforeNumber() bool {
+	return s.at+1 < len(s.line) && s.line[s.at] == ':' && classes[s.line[s.at+1]] == digit
 }
 
 // isPath tells a path from words joined by a slash, as in "read/write".

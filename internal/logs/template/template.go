@@ -46,10 +46,12 @@ type form struct {
 type vocabulary struct {
 	number map[string]uint32
 	text   []string
+	word   []uint64 // hash of the text as a word
+	gap    []uint64 // hash of the text as a gap
 }
 
 func newVocabulary() *vocabulary {
-	return &vocabulary{number: map[string]uint32{Hole: 0}, text: []string{Hole}}
+	return &vocabulary{number: map[string]uint32{Hole: 0}, text: []string{Hole}, word: []uint64{variableHash}, gap: []uint64{hashStart}}
 }
 
 func (v *vocabulary) of(b []byte) uint32 {
@@ -58,6 +60,8 @@ func (v *vocabulary) of(b []byte) uint32 {
 	}
 	n := uint32(len(v.text))
 	v.text = append(v.text, string(b))
+	v.word = append(v.word, hashOf(b))
+	v.gap = append(v.gap, gapHash(b))
 	v.number[v.text[n]] = n
 	return n
 }

@@ -1,5 +1,11 @@
 package template
 
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
 // widths finds values of several words: where "user X logged in" has a variable,
 // "user John F. Smith logged in" is the same form.
 func (j *joiner) widths() {
@@ -8,9 +14,10 @@ func (j *joiner) widths() {
 		if !j.made[f] || f.open {
 			continue
 		}
+		around := j.around(f)
 		for i, w := range f.words {
 			if w == 0 && constants(f, i) >= 2 {
-				holes[j.around(f, i, 1)] = f
+				holes[around(i, 1)] = f
 			}
 		}
 	}
@@ -32,9 +39,10 @@ func (j *joiner) widerThan(holes map[uint64]*form, f *form) *form {
 	if f.open || j.made[f] {
 		return nil
 	}
+	around := j.around(f)
 	for width := 2; width <= maxWidth; width++ {
 		for i := 0; i+width <= len(f.words); i++ {
-			hole := holes[j.around(f, i, width)]
+			hole := holes[around(i, width)]
 			if hole != nil && hole != f && hole.words != nil && j.isValue(f, i, width) {
 				return hole
 			}
@@ -43,11 +51,18 @@ func (j *joiner) widerThan(holes map[uint64]*form, f *form) *form {
 	return nil
 }
 
-// around hashes what stands before and behind some words.
-func (j *joiner) around(f *form, from, width int) uint64 {
-	h := startHash(f.gaps, f.words, from, j.words)
-	h = step(h, gapHash(j.words.text[f.gaps[from]]), variableHash)
-	return h ^ startHash(f.gaps[from+width:], f.words[from+width:], len(f.words)-from-width, j.words)*variableHash
+// around returns a hash of what stands before and behind some words of f.
+func (j *joiner) around(f *form) func(from, width int) uint64 {
+	n := len(f.words)
+	before, behind := make([]uint64, n+1), make([]uint64, n+1)
+	before[0], behind[n] = hashStart, hashStart
+	for i := range n {
+		before[i+1] = step(before[i], j.words.gap[f.gaps[i]], j.words.word[f.words[i]])
+		behind[n-i-1] = step(behind[n-i], j.words.gap[f.gaps[n-i-1]], j.words.word[f.words[n-i-1]])
+	}
+	return func(from, width int) uint64 {
+		return step(before[from], j.words.gap[f.gaps[from]], behind[from+width])
+	}
 }
 
 // isValue says whether some words can be one value: nothing but blanks and commas
@@ -73,40 +88,62 @@ const (
 
 // tails makes forms that share only their start one open form.
 func (j *joiner) tails() {
-	starts := map[uint64][]*form{}
-	next := map[uint64]map[uint32]bool{}
+	var seen tally
+	j.eachStart(func(_ *form, _ int, key uint64) { seen.add(key) })
+	starts := map[uint64]*start{}
+	j.eachStart(func(f *form, n int, key uint64) {
+		if seen.of(key) < manyTails {
+			return
+		}
+		s := starts[key]
+		if s == nil {
+			s = &start{words: n, next: map[uint32]bool{}}
+			starts[key] = s
+		}
+		s.forms = append(s.forms, f)
+		s.next[f.words[n]] = true
+	})
+	j.openStarts(starts)
+	j.sweep()
+}
+
+// start is what several forms begin with.
+type start struct {
+	words int
+	forms []*form
+	next  map[uint32]bool // the words behind it
+}
+
+func (j *joiner) eachStart(do func(f *form, words int, key uint64)) {
 	for _, f := range j.forms {
 		if f.open {
 			continue
 		}
-		for n := 2; n < len(f.words); n++ {
-			h := startHash(f.gaps, f.words, n, j.words)
-			starts[h] = append(starts[h], f)
-			if next[h] == nil {
-				next[h] = map[uint32]bool{}
+		h := uint64(hashStart)
+		for n, w := range f.words {
+			if n >= 2 {
+				do(f, n, finish(h)*hashPrime)
 			}
-			next[h][f.words[n]] = true
+			h = step(h, j.words.gap[f.gaps[n]], j.words.word[w])
 		}
 	}
-	for _, f := range j.forms {
-		j.tail(f, starts, next)
-	}
-	j.sweep()
 }
 
-func (j *joiner) tail(f *form, starts map[uint64][]*form, next map[uint64]map[uint32]bool) {
-	for n := len(f.words) - 1; n >= 2; n-- {
-		h := startHash(f.gaps, f.words, n, j.words)
-		if len(next[h]) < manyTails || constantStart(f, n) < 2 || !rare(starts[h]) {
+// openStarts takes the longest starts first: they say most.
+func (j *joiner) openStarts(starts map[uint64]*start) {
+	order := slices.SortedFunc(maps.Values(starts), func(a, b *start) int {
+		return cmp.Or(cmp.Compare(b.words, a.words), cmp.Compare(a.forms[0].id, b.forms[0].id))
+	})
+	for _, s := range order {
+		s.forms = slices.DeleteFunc(s.forms, func(f *form) bool { return f.words == nil || f.open })
+		if len(s.next) < manyTails || len(s.forms) < manyTails || constantStart(s.forms[0], s.words) < 2 || !rare(s.forms) {
 			continue
 		}
-		for _, g := range starts[h] {
-			if g != f && g.words != nil && !g.open {
-				j.into(f, g)
-			}
+		first := s.forms[0]
+		for _, f := range s.forms[1:] {
+			j.into(first, f)
 		}
-		f.words, f.gaps, f.open = f.words[:n], f.gaps[:n], true
-		return
+		first.words, first.gaps, first.open = first.words[:s.words], first.gaps[:s.words], true
 	}
 }
 
