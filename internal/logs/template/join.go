@@ -19,7 +19,7 @@ func (m *Miner) joined() *joiner {
 	j := &joiner{words: m.words, forms: make([]*form, 0, len(m.forms)), went: map[ID]ID{}, made: map[*form]bool{}}
 	for _, f := range m.forms {
 		c := *f
-		c.words, c.gaps = slices.Clone(f.words), slices.Clone(f.gaps)
+		c.words, c.gaps, c.known = slices.Clone(f.words), slices.Clone(f.gaps), slices.Clone(f.known)
 		j.forms = append(j.forms, &c)
 	}
 	j.crossed()

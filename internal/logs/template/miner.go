@@ -71,10 +71,13 @@ func (m *Miner) learn(pattern string) {
 	}
 	line := []byte(text)
 	tokens := m.scan.scan(line)
-	if hash := hashTokens(tokens); m.byHash[hash] == nil {
-		f := m.create(line, tokens, hash)
+	hash := hashTokens(tokens)
+	f := m.byHash[hash]
+	if f == nil || f.open != open {
+		f = m.create(line, tokens, hash)
 		f.open = open
 	}
+	f.known = append(f.known, pattern)
 }
 
 // openMark ends the pattern of a form that any words may follow.

@@ -25,6 +25,9 @@ type Template struct {
 	First   time.Time `json:"first"` // smallest time seen, not the first in the stream
 	Last    time.Time `json:"last"`
 	Sample  string    `json:"sample"` // one message of it, cut to maxSample bytes
+	// Known are the patterns given to New that are this form now; it may have become
+	// more general. None: no earlier run had it.
+	Known []string `json:"-"`
 }
 
 const maxSample = 512
@@ -40,6 +43,7 @@ type form struct {
 	last  int64
 
 	sample string
+	known  []string
 }
 
 // vocabulary numbers the words and gaps of the living forms.
@@ -105,10 +109,11 @@ func (f *form) add(g *form) {
 		f.sample = g.sample
 	}
 	f.id = min(f.id, g.id)
+	f.known = append(f.known, g.known...)
 }
 
 func (f *form) template(v *vocabulary) Template {
-	return Template{Pattern: v.pattern(f), Count: f.count, First: clock(f.first), Last: clock(f.last), Sample: f.sample}
+	return Template{Pattern: v.pattern(f), Count: f.count, First: clock(f.first), Last: clock(f.last), Sample: f.sample, Known: f.known}
 }
 
 func clock(nanoseconds int64) time.Time {
