@@ -61,6 +61,9 @@ func (s *scanner) valueEnd(at int) int {
 	if at >= len(s.line) {
 		return at
 	}
+	if bytes.HasPrefix(s.line[at:], []byte(Hole)) {
+		return at + len(Hole)
+	}
 	switch c := s.line[at]; c {
 	case '"', '\'':
 		if n := s.closing(at, c); n > 0 {
@@ -212,12 +215,10 @@ func (s *scanner) joinLists() {
 	s.tokens = kept
 }
 
-// isList tells a list from a sentence with commas: it stands between marks, and
-// when it has two items only, none of them tells what happened.
+// isList tells a list from a sentence with commas: it stands in brackets or behind
+// a colon, and when it has two items only, none of them tells what happened.
 func (s *scanner) isList(from, to int) bool {
-	first := s.tokens[from]
-	before, behind := first.gap == blankGap, to < len(s.tokens) && s.tokens[to].gap == blankGap
-	if to-from < 2 || from == 0 || before || behind {
+	if to-from < 2 || !s.opensList(from) || !s.endsList(to) {
 		return false
 	}
 	for _, t := range s.tokens[from:to] {
@@ -228,5 +229,12 @@ func (s *scanner) isList(from, to int) bool {
 	return true
 }
 
-// blankGap is the hash of a single blank.
-const blankGap = uint64((hashStart ^ ' ') * hashPrime & mask64)
+func (s *scanner) opensList(from int) bool {
+	before := bytes.TrimRight(s.line[:s.tokens[from].start], " ")
+	return from > 0 && bytes.IndexByte([]byte("([{:"), before[len(before)-1]) >= 0
+}
+
+func (s *scanner) endsList(to int) bool {
+	behind := s.line[s.tokens[to-1].end:]
+	return to == len(s.tokens) && s.at == len(s.line) || len(behind) > 0 && bytes.IndexByte([]byte(")]};"), behind[0]) >= 0
+}

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -153,6 +154,7 @@ func (m *Miner) create(line []byte, tokens []token, hash uint64) *form {
 			f.words[i] = m.words.of(line[t.start:t.end])
 		}
 	}
+	f.tail = m.tail(line, tokens)
 	m.next++
 	if m.options.Track {
 		m.went = append(m.went, f.id)
@@ -160,6 +162,17 @@ func (m *Miner) create(line []byte, tokens []token, hash uint64) *form {
 	m.forms = append(m.forms, f)
 	m.byHash[hash] = f
 	return f
+}
+
+// tail is what stands behind the last word, when that is the end of the message.
+func (m *Miner) tail(line []byte, tokens []token) uint32 {
+	if len(tokens) == 0 || m.scan.at < len(line) {
+		return 0
+	}
+	if marks := foldBlanks(bytes.TrimRight(line[tokens[len(tokens)-1].end:], " \t")); len(marks) > 0 {
+		return m.words.of(marks)
+	}
+	return 0
 }
 
 // compact joins the forms that are one, and forgets the rarest when too many are
@@ -196,6 +209,9 @@ func (m *Miner) rebuild(forms []*form) {
 	old := m.words
 	m.words, m.forms, m.byHash = newVocabulary(), forms, make(map[uint64]*form, len(forms))
 	for _, f := range forms {
+		if f.tail != 0 {
+			f.tail = m.words.of([]byte(old.text[f.tail]))
+		}
 		for i := range f.words {
 			f.gaps[i] = m.words.of([]byte(old.text[f.gaps[i]]))
 			f.words[i] = m.words.of([]byte(old.text[f.words[i]]))

@@ -37,7 +37,8 @@ type form struct {
 	id    ID
 	words []uint32 // 0 is a variable
 	gaps  []uint32
-	open  bool // any words may follow
+	tail  uint32 // the marks behind the last word, which do not count
+	open  bool   // any words may follow
 	count int64
 	first int64 // nanoseconds since 1970; 0 when no message had a time
 	last  int64
@@ -78,7 +79,9 @@ func (v *vocabulary) pattern(f *form) string {
 		b.WriteString(v.text[w])
 	}
 	if f.open {
-		b.WriteString(" ...")
+		b.WriteString(openMark)
+	} else if f.tail != 0 {
+		b.WriteString(v.text[f.tail])
 	}
 	return b.String()
 }
