@@ -12,7 +12,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -139,9 +138,8 @@ func WriteMessages(messages, groups io.Writer, systems []LogSystem, seed uint64,
 	for round := 0; n > 0; round++ {
 		s := systems[round%len(systems)]
 		for form, line := range s.Messages(seed+uint64(round/len(systems)), min(stretch, n)) {
-			lines.Write(line) // the writer keeps its first error for Flush
-			lines.WriteByte('\n')
-			labels.WriteString(s.Name + "/" + strconv.Itoa(form) + "\n")
+			fmt.Fprintf(lines, "%s\n", line) // the writers keep their first error for Flush
+			fmt.Fprintf(labels, "%s/%d\n", s.Name, form)
 		}
 		n -= stretch
 	}

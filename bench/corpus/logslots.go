@@ -3,6 +3,7 @@ package corpus
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -20,16 +21,16 @@ func logSlots(name string) slotFunc {
 	return compoundSlots(name)
 }
 
-func number(format string, limit int64) slotFunc {
-	return func(b []byte, rng *rand.Rand) []byte { return fmt.Appendf(b, format, rng.Int64N(limit)) }
+func number(limit int64) slotFunc {
+	return func(b []byte, rng *rand.Rand) []byte { return strconv.AppendInt(b, rng.Int64N(limit), 10) }
 }
 
 func numberSlots(name string) slotFunc {
 	switch name {
 	case "digit":
-		return number("%d", 8)
+		return number(8)
 	case "small":
-		return number("%d", 64)
+		return number(64)
 	case "int":
 		return func(b []byte, rng *rand.Rand) []byte { return fmt.Appendf(b, "%d", rng.Int64N(1<<(2+rng.IntN(24)))) }
 	case "port":
@@ -93,29 +94,27 @@ func choice(from ...string) slotFunc {
 // syllables make names that have no digits: the hard variables.
 var syllables = strings.Fields("ba co di fu ga ho ki la me no pe qui ro sa te ul vo wen xi yo zha lin mor tan ger dal bri")
 
-func made(parts int) slotFunc {
-	return func(b []byte, rng *rand.Rand) []byte {
-		for range parts + rng.IntN(2) {
-			b = append(b, syllables[rng.IntN(len(syllables))]...)
-		}
-		return b
+func made(b []byte, rng *rand.Rand) []byte {
+	for range 2 + rng.IntN(2) {
+		b = append(b, syllables[rng.IntN(len(syllables))]...)
 	}
+	return b
 }
 
 func nameSlots(name string) slotFunc {
 	switch name {
 	case "user":
-		return either(choice("root", "admin", "test", "guest", "oracle", "postgres", "cotuser"), made(2), form("{word}{small}"))
+		return either(choice("root", "admin", "test", "guest", "oracle", "postgres", "cotuser"), made, form("{word}{small}"))
 	case "word":
-		return made(2)
+		return made
 	case "hostname":
-		return either(choice("db", "web", "worker", "localhost"), form("{word}-{small}"), made(2))
+		return either(choice("db", "web", "worker", "localhost"), form("{word}-{small}"), made)
 	case "fqdn":
 		return form("{word}.{word}.{word}")
 	case "hostorip":
 		return either(form("{fqdn}"), form("{ip}"))
 	case "module":
-		return either(made(2), form("{word}_{word}"), form("{word}-{word}"))
+		return either(made, form("{word}_{word}"), form("{word}-{word}"))
 	case "ident":
 		return form("{word}.{word}.{camel}")
 	case "package":
@@ -124,7 +123,7 @@ func nameSlots(name string) slotFunc {
 		return func(b []byte, rng *rand.Rand) []byte {
 			for range 2 {
 				at := len(b)
-				b = made(2)(b, rng)
+				b = made(b, rng)
 				b[at] -= 'a' - 'A'
 			}
 			return b
@@ -210,11 +209,11 @@ func compoundSlots(name string) slotFunc {
 	case "dict":
 		return either(form("{'{word}': {int}}"), form("{'{word}': '{words}', '{word}': {float}}"), form("{}"))
 	case "ints":
-		return list(number("%d", 5000), ",")
+		return list(number(5000), ",")
 	case "ilist":
-		return list(number("%d", 9), ",")
+		return list(number(9), ",")
 	case "wlist":
-		return list(made(2), ", ")
+		return list(made, ", ")
 	case "flist":
 		return list(form("{file}"), "，")
 	}

@@ -72,7 +72,7 @@ func (r *Reader) advance() {
 			r.clock.learn(text)
 		}
 		if !r.belongs(text, head) {
-			r.hold(line, text, head)
+			r.hold(line, head)
 			return
 		}
 		r.append(text)
@@ -86,7 +86,7 @@ const fileHeader = 50
 func blank(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }
 
 // hold keeps a line as the next record.
-func (r *Reader) hold(line, text []byte, head head) {
+func (r *Reader) hold(line []byte, head head) {
 	h := &r.next
 	h.raw = append(h.raw[:0], line...)
 	h.text = append(append(h.text[:0], head.name...), head.message...)
