@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -48,6 +49,9 @@ func OpenArchive(ctx context.Context, dir string) (*Archive, error) {
 	}
 	return &Archive{dir: dir, index: index}, nil
 }
+
+// ArchiveOf is the directory of a target's archive.
+func ArchiveOf(dir, target string) string { return filepath.Join(dir, target) }
 
 // Close closes the index.
 func (a *Archive) Close() error { return a.index.Close() }
@@ -87,8 +91,15 @@ func (a *Archive) Keep(ctx context.Context, key, value string) error {
 
 // file is where the lines of a stream of one day lie.
 func (a *Archive) file(day, stream string) string {
-	return filepath.Join(a.dir, day, url.PathEscape(stream)+".zst")
+	name := url.PathEscape(stream)
+	if len(name) > longestName {
+		name = fmt.Sprintf("%s-%016x", name[len(name)-longestName:], xxhash.Sum64String(stream))
+	}
+	return filepath.Join(a.dir, day, name+".zst")
 }
+
+// longestName leaves room for what is added to it: a file's name may have 255 bytes.
+const longestName = 200
 
 // Batch is lines on their way into the archive: written, but not counted yet.
 type Batch struct {
@@ -118,12 +129,16 @@ func (a *Archive) Begin(now time.Time) (*Batch, error) {
 	return &Batch{archive: a, day: now.Format(time.DateOnly), encoder: encoder}, nil
 }
 
-// Append adds lines of a stream, and says how far it has been read then. The lines
-// of a stream come one behind the other.
+// Append adds lines of a stream, and says how far it has been read then.
 func (b *Batch) Append(ctx context.Context, stream string, data []byte, cursor string) error {
 	if b.current == nil || b.current.stream != stream {
 		if err := b.end(); err != nil {
 			return err
+		}
+		if b.has(stream) { // its file may grow only where it counts
+			if err := b.Commit(ctx); err != nil {
+				return err
+			}
 		}
 		if err := b.start(ctx, stream); err != nil {
 			return fmt.Errorf("archive %s: %w", stream, err)
@@ -136,6 +151,10 @@ func (b *Batch) Append(ctx context.Context, stream string, data []byte, cursor s
 		return fmt.Errorf("archive %s: %w", stream, err)
 	}
 	return nil
+}
+
+func (b *Batch) has(stream string) bool {
+	return slices.ContainsFunc(b.streams, func(s *appended) bool { return s.stream == stream })
 }
 
 // start opens the file of a stream and cuts off what nobody counts.
