@@ -52,6 +52,7 @@ type snapshot struct {
 	taken  time.Time
 	locked bool
 	tally  *tally
+	above  ancestors
 	unfit  int64 // keys that MinIO would not take
 
 	mu                           sync.Mutex
@@ -112,15 +113,25 @@ func (s *snapshot) objects(ctx context.Context) iter.Seq2[object, error] {
 
 func (s *snapshot) part(o object) service.Part {
 	s.tally.add(&o)
-	if !fitsMinIO(o.key) {
-		s.unfit++
-	}
+	s.fit(&o)
 	p := service.Part{Name: o.name, Attrs: o.partAttrs()}
 	if !o.marker {
 		r := &reading{snap: s, object: o}
 		p.Size, p.Identity, p.Open = o.size, o.contentIdentity(), r.open
 	}
 	return p
+}
+
+// fit counts keys that a MinIO would refuse, or take and never list: those below
+// another object.
+func (s *snapshot) fit(o *object) {
+	if !o.current() {
+		return
+	}
+	if s.above.hold(o.key) || !fitsMinIO(o.key) {
+		s.unfit++
+	}
+	s.above.add(o.key)
 }
 
 // gone notes an object that went away between the listing and the question for its

@@ -26,7 +26,6 @@ func seed(t *testing.T, s *lab.Server) *minio.Core {
 	upload(t, c, "empty", "")
 	upload(t, c, "a", "beside a/")
 	upload(t, c, "a/", "")
-	upload(t, c, "a/b", "below a")
 	upload(t, c, "a!", "between them")
 	upload(t, c, "big", strings.Repeat("0123456789abcdef", 2<<20))
 	upload(t, c, "gone", "deleted later")

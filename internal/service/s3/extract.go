@@ -159,7 +159,7 @@ func rowOf(o *object, path string) row {
 // eachFile visits what is selected with the path of its file; a delete marker has
 // none.
 func eachFile(ctx context.Context, c service.Copy, sel selection, visit func(o *object, path string) error) error {
-	var above []string // keys that the present one begins with
+	var above ancestors
 	for one, err := range chainsOf(ctx, c) {
 		if err != nil {
 			return err
@@ -167,31 +167,19 @@ func eachFile(ctx context.Context, c service.Copy, sel selection, visit func(o *
 		if !sel.has(one.key) {
 			continue
 		}
-		for len(above) > 0 && !strings.HasPrefix(one.key, above[len(above)-1]) {
-			above = above[:len(above)-1]
-		}
+		blocked := above.hold(one.key)
 		for i := range one.objects {
 			o := &one.objects[i]
-			path := pathOf(o, below(one.key, above))
+			path := pathOf(o, blocked)
 			if err := visit(o, path); err != nil {
 				return fmt.Errorf("%q: %w", o.key, err)
 			}
 			if strings.HasPrefix(path, plainDir) {
-				above = append(above, one.key)
+				above.add(one.key)
 			}
 		}
 	}
 	return nil
-}
-
-// below reports whether a key lies below another one that is a file.
-func below(key string, above []string) bool {
-	for _, file := range above {
-		if strings.HasPrefix(key, file+"/") {
-			return true
-		}
-	}
-	return false
 }
 
 func pathOf(o *object, blocked bool) string {

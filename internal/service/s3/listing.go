@@ -139,6 +139,22 @@ func chainsOf(ctx context.Context, c service.Copy) iter.Seq2[chain, error] {
 	}
 }
 
+// ancestors are the keys before the present one, in order, that it begins with.
+type ancestors []string
+
+// hold reports whether a key lies below an earlier one, as a/b does below a. The
+// marker of a directory, a/, does not.
+func (a *ancestors) hold(key string) bool {
+	for len(*a) > 0 && !strings.HasPrefix(key, (*a)[len(*a)-1]) {
+		*a = (*a)[:len(*a)-1]
+	}
+	return slices.ContainsFunc(*a, func(earlier string) bool {
+		return len(key) > len(earlier)+1 && strings.HasPrefix(key, earlier+"/")
+	})
+}
+
+func (a *ancestors) add(key string) { *a = append(*a, key) }
+
 // pair walks two sequences of chains side by side, by key. visit gets what there is
 // of a key on either side, nil where there is nothing.
 func pair(left, right iter.Seq2[chain, error], visit func(left, right *chain) error) error {

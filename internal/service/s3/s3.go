@@ -3,6 +3,9 @@
 // tags, puts a copy back, and proves a copy in a private MinIO or, where there is
 // none, in a directory.
 //
+// Of MinIO it sees what MinIO lists: an object below another one (a/b beside a) is in
+// no listing of that server, whoever asks, and so in no copy.
+//
 // It is not for the server behind the bucket: users, policies of users, keys of an
 // encryption and the settings of the bucket itself are not copied.
 package s3
