@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -78,6 +79,9 @@ func (in *Instance) transport(secure bool) (*http.Transport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the transport: %w", err)
 	}
+	if in.only != "" {
+		confine(t, in.only)
+	}
 	if in.cfg.CA == "" || !secure {
 		return t, nil
 	}
@@ -94,6 +98,13 @@ func (in *Instance) transport(secure bool) (*http.Transport, error) {
 		return nil, fmt.Errorf("%s holds no certificate", path)
 	}
 	return t, nil
+}
+
+// confine lets a transport reach one address.
+func confine(t *http.Transport, address string) {
+	dial := t.DialContext
+	t.Proxy = nil
+	t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, address) }
 }
 
 // login is anonymous where no keys are declared.

@@ -46,6 +46,9 @@ var (
 type Instance struct {
 	env service.Env
 	cfg Config
+	// only is the one address that a scratch's connections go to, whatever they are
+	// asked for; empty for a declared bucket.
+	only string
 
 	mu     sync.Mutex
 	client *client // made when it is first needed

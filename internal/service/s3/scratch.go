@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,11 +55,8 @@ func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Repor
 	if err != nil {
 		return nil, err
 	}
-	sib := &sibling{srv: srv, program: strings.TrimSpace("minio " + version)}
-	if sib.in, err = in.on(srv); err == nil {
-		err = srv.start(ctx)
-	}
-	if err == nil {
+	sib := &sibling{srv: srv, in: in.on(srv), program: strings.TrimSpace(minioProgram + " " + version)}
+	if err = srv.start(ctx); err == nil {
 		err = srv.await(ctx, sib.in)
 	}
 	if err != nil {
@@ -70,30 +65,15 @@ func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Repor
 	return sib, nil
 }
 
-// on returns an instance that talks to a scratch server and nobody else: its
-// connections go to that one address, whatever they are asked for.
-func (in *Instance) on(srv *server) (*Instance, error) {
+// on returns an instance that talks to a scratch server and nobody else.
+func (in *Instance) on(srv *server) *Instance {
 	env, cfg := in.env, in.cfg
 	cfg.Endpoint, cfg.CA, cfg.Region, cfg.PathStyle = "http://"+srv.address, "", "us-east-1", true
 	cfg.AccessKey = secret.Ref{Scheme: secret.Literal, Place: srv.access}
 	cfg.SecretKey = secret.Ref{Scheme: secret.Literal, Place: srv.private}
 	env.Secret = func(_ context.Context, ref secret.Ref) (string, error) { return ref.Place, nil }
 	env.State = forgetful{}
-	scratch := &Instance{env: env, cfg: cfg}
-	c, err := scratch.newClient(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	confine(c.http, srv.address)
-	scratch.client = c
-	return scratch, nil
-}
-
-// confine lets a transport reach one address.
-func confine(t *http.Transport, address string) {
-	dial := t.DialContext
-	t.Proxy = nil
-	t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, address) }
+	return &Instance{env: env, cfg: cfg, only: srv.address}
 }
 
 // forgetful is the state of a scratch: none.
@@ -124,11 +104,7 @@ func (s *sibling) Identity(ctx context.Context) (string, error) { return s.in.Id
 
 // Close ends the server and removes its directory. It may be called again.
 func (s *sibling) Close() error {
-	var err error
-	if s.in != nil {
-		err = s.in.Close()
-	}
-	if err = errors.Join(err, s.srv.stop()); err != nil || s.removed {
+	if err := errors.Join(s.in.Close(), s.srv.stop()); err != nil || s.removed {
 		return err
 	}
 	s.removed = true
