@@ -55,21 +55,7 @@ func (in *Instance) described(ctx context.Context, c *client, all iter.Seq2[obje
 	return func(yield func(object, error) bool) {
 		memory := recall(ctx, prev)
 		defer memory.stop()
-		batch := make([]object, 0, describeBatch)
-		flush := func() bool {
-			left, err := in.ask(ctx, c, batch)
-			for i, o := range batch {
-				if err == nil && left[i] {
-					gone(o)
-					continue
-				}
-				if !yield(o, err) || err != nil {
-					return false
-				}
-			}
-			batch = batch[:0]
-			return true
-		}
+		w := &waiting{in: in, client: c, gone: gone, yield: yield}
 		for o, err := range all {
 			if err == nil && !o.known {
 				err = memory.fill(&o)
@@ -78,18 +64,49 @@ func (in *Instance) described(ctx context.Context, c *client, all iter.Seq2[obje
 				yield(object{}, err)
 				return
 			}
-			if o.known && len(batch) == 0 {
-				if !yield(o, nil) {
-					return
-				}
-				continue
-			}
-			if batch = append(batch, o); len(batch) == describeBatch && !flush() {
+			if !w.take(ctx, o) {
 				return
 			}
 		}
-		flush()
+		w.flush(ctx)
 	}
+}
+
+// waiting holds back objects until those before them are described.
+type waiting struct {
+	in     *Instance
+	client *client
+	gone   func(object)
+	yield  func(object, error) bool
+	batch  []object
+}
+
+// take reports whether more are wanted.
+func (w *waiting) take(ctx context.Context, o object) bool {
+	if o.known && len(w.batch) == 0 {
+		return w.yield(o, nil)
+	}
+	w.batch = append(w.batch, o)
+	return len(w.batch) < describeBatch || w.flush(ctx)
+}
+
+func (w *waiting) flush(ctx context.Context) bool {
+	gone, err := w.in.ask(ctx, w.client, w.batch)
+	if err != nil {
+		w.yield(object{}, err)
+		return false
+	}
+	for i, o := range w.batch {
+		if gone[i] {
+			w.gone(o)
+			continue
+		}
+		if !w.yield(o, nil) {
+			return false
+		}
+	}
+	w.batch = w.batch[:0]
+	return true
 }
 
 // ask describes those of a batch that need it, side by side, and says which are gone.

@@ -32,37 +32,61 @@ func (c *chain) inOrder() []object {
 // in ascending order of the parts' names.
 func (in *Instance) list(ctx context.Context, c *client, history bool) iter.Seq2[chain, error] {
 	return func(yield func(chain, error) bool) {
-		var one chain
-		last := ""
-		for info := range c.ListObjectsIter(ctx, in.cfg.Bucket, in.listOptions(c, history)) {
-			if info.Err != nil {
-				yield(chain{}, fmt.Errorf("list %s: %w", in.cfg.Bucket, explain(info.Err)))
+		for one, err := range chained(in.entries(ctx, c, history)) {
+			if !yield(one.named(), err) {
 				return
 			}
-			if err := orderly(last, info.Key); err != nil {
-				yield(chain{}, err)
+		}
+	}
+}
+
+// entries yields a listing as the server gives it: keys in order, the versions of one
+// from the newest on.
+func (in *Instance) entries(ctx context.Context, c *client, history bool) iter.Seq2[object, error] {
+	return func(yield func(object, error) bool) {
+		last := ""
+		for info := range c.ListObjectsIter(ctx, in.cfg.Bucket, in.listOptions(c, history)) {
+			err := explain(info.Err)
+			if err == nil {
+				err = orderly(last, info.Key)
+			}
+			if err != nil {
+				yield(object{}, fmt.Errorf("list %s: %w", in.cfg.Bucket, err))
 				return
 			}
 			last = info.Key
-			if in.cfg.excluded(info.Key) {
-				continue
+			if !in.cfg.excluded(info.Key) && !yield(fromListing(info, c.minio.Load()), nil) {
+				return
 			}
-			if len(one.objects) > 0 && one.key != info.Key {
-				if !yield(one.named(), nil) {
+		}
+		// The library ends a listing without an error when the context does.
+		if err := ctx.Err(); err != nil {
+			yield(object{}, fmt.Errorf("list %s: %w", in.cfg.Bucket, explain(err)))
+		}
+	}
+}
+
+// chained groups objects that come one after the other by key. What was begun when an
+// error comes is not told.
+func chained(all iter.Seq2[object, error]) iter.Seq2[chain, error] {
+	return func(yield func(chain, error) bool) {
+		var one chain
+		for o, err := range all {
+			if err != nil {
+				yield(chain{}, err)
+				return
+			}
+			if len(one.objects) > 0 && one.key != o.key {
+				if !yield(one, nil) {
 					return
 				}
 				one = chain{}
 			}
-			one.key = info.Key
-			one.objects = append(one.objects, fromListing(info, c.minio.Load()))
-		}
-		// The library ends a listing without an error when the context does.
-		if err := ctx.Err(); err != nil {
-			yield(chain{}, fmt.Errorf("list %s: %w", in.cfg.Bucket, explain(err)))
-			return
+			one.key = o.key
+			one.objects = append(one.objects, o)
 		}
 		if len(one.objects) > 0 {
-			yield(one.named(), nil)
+			yield(one, nil)
 		}
 	}
 }
@@ -104,37 +128,28 @@ func (c chain) named() chain {
 	return c
 }
 
-// chainsOf groups the parts of a copy by key and holds the copy to its order.
+// chainsOf groups the parts of a copy by key.
 func chainsOf(ctx context.Context, c service.Copy) iter.Seq2[chain, error] {
-	return func(yield func(chain, error) bool) {
-		var one chain
+	return chained(objectsOf(ctx, c))
+}
+
+// objectsOf reads the parts of a copy and holds it to its order.
+func objectsOf(ctx context.Context, c service.Copy) iter.Seq2[object, error] {
+	return func(yield func(object, error) bool) {
 		last, first := "", true
 		for p, err := range c.Parts(ctx) {
-			if err != nil {
-				yield(chain{}, fmt.Errorf("list the copy: %w", err))
-				return
+			if err == nil && !first && p.Name <= last {
+				err = fmt.Errorf("part %q comes after %q: %w", p.Name, last, service.ErrDamaged)
 			}
-			if !first && p.Name <= last {
-				yield(chain{}, fmt.Errorf("part %q comes after %q: %w", p.Name, last, service.ErrDamaged))
+			if err != nil {
+				yield(object{}, fmt.Errorf("list the copy: %w", err))
 				return
 			}
 			last, first = p.Name, false
 			o, err := fromPart(p)
-			if err != nil {
-				yield(chain{}, err)
+			if !yield(o, err) || err != nil {
 				return
 			}
-			if len(one.objects) > 0 && one.key != o.key {
-				if !yield(one, nil) {
-					return
-				}
-				one = chain{}
-			}
-			one.key = o.key
-			one.objects = append(one.objects, o)
-		}
-		if len(one.objects) > 0 {
-			yield(one, nil)
 		}
 	}
 }

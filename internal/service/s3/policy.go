@@ -34,26 +34,36 @@ func (in *Instance) policy(ctx context.Context, c *client, v *service.Verdict) e
 	if err := json.Unmarshal([]byte(text), &found); err != nil {
 		return fmt.Errorf("read the policy of %s: %w", in.cfg.Bucket, err)
 	}
-	report, read, write := v.Crit, false, false
-	for _, s := range found.Statement {
-		if !everybody(s.Principal) {
-			continue
-		}
-		if s.Effect == "Deny" {
-			report = v.Warn
-		}
-		if s.Effect == "Allow" && len(s.Condition) == 0 {
-			read = read || s.gives("s3:GetObject") || s.gives("s3:ListBucket") || s.gives("s3:GetObjectVersion")
-			write = write || s.gives("s3:PutObject") || s.gives("s3:DeleteObject")
-		}
+	given := judge(found.Statement)
+	report := v.Crit
+	if given.refused {
+		report = v.Warn
 	}
-	if read {
+	if given.read {
 		report("public-read", "", service.Args{"bucket": in.cfg.Bucket})
 	}
-	if write {
+	if given.write {
 		report("public-write", "", service.Args{"bucket": in.cfg.Bucket})
 	}
 	return nil
+}
+
+// given is what a policy gives to everybody, and whether it also refuses something to
+// everybody.
+type given struct{ read, write, refused bool }
+
+func judge(all []statement) (g given) {
+	for _, s := range all {
+		if !everybody(s.Principal) {
+			continue
+		}
+		g.refused = g.refused || s.Effect == "Deny"
+		if s.Effect == "Allow" && len(s.Condition) == 0 {
+			g.read = g.read || s.gives("s3:GetObject") || s.gives("s3:ListBucket") || s.gives("s3:GetObjectVersion")
+			g.write = g.write || s.gives("s3:PutObject") || s.gives("s3:DeleteObject")
+		}
+	}
+	return g
 }
 
 // everybody reports whether a principal is anyone at all.
