@@ -32,16 +32,22 @@ func (in *Instance) Snapshot(ctx context.Context, prev service.Previous, _ servi
 	}
 	s := &snapshot{in: in, client: c, bucket: b, prev: prev, taken: in.env.Now(), tally: newTally()}
 	if b.there {
-		s.locked = in.hasObjectLock(ctx, c)
+		s.locked, err = in.hasObjectLock(ctx, c)
 	}
-	return s, nil
+	return s, err
 }
 
-// hasObjectLock is false where the server does not say: then no object has a lock
-// that we could read either.
-func (in *Instance) hasObjectLock(ctx context.Context, c *client) bool {
+// hasObjectLock is false where the server knows no locks or may not tell us: then a
+// bucket that a restore makes anew has none.
+func (in *Instance) hasObjectLock(ctx context.Context, c *client) (bool, error) {
 	status, _, _, _, err := c.GetObjectLockConfig(ctx, in.cfg.Bucket)
-	return err == nil && status == "Enabled"
+	switch err = explain(err); {
+	case codeOf(err) == "ObjectLockConfigurationNotFoundError", errors.Is(err, service.ErrUnsupported), errors.Is(err, service.ErrDenied):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("ask for the locks of %s: %w", in.cfg.Bucket, err)
+	}
+	return status == "Enabled", nil
 }
 
 type snapshot struct {
@@ -94,7 +100,7 @@ func (s *snapshot) previous(ctx context.Context) (service.Copy, error) {
 	return prev, nil
 }
 
-// objects flattens the chains. Where one version is there only its key is told.
+// objects flattens the chains.
 func (s *snapshot) objects(ctx context.Context) iter.Seq2[object, error] {
 	return func(yield func(object, error) bool) {
 		for one, err := range s.in.list(ctx, s.client, s.in.history(s.bucket)) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/minio/minio-go/v7"
@@ -161,6 +162,50 @@ func TestObjectOverwrittenWhileTheCopyIsTakenIsReadAndNamed(t *testing.T) {
 	defer func() { must(t, scratch.Close()) }()
 	restore(t, scratch.(service.Restorer), copied, "")
 	verified(t, scratch.(service.Verifier), copied)
+}
+
+// An answer that breaks off is no end: the object is asked for, and read again when it
+// was changed, else the copy fails.
+func TestContentThatBreaksOffIsNeverTakenForTheWhole(t *testing.T) {
+	s := lab.MinIO(t, lab.Options{})
+	c := makeBucket(t, s, false)
+	upload(t, c, "k", strings.Repeat("as it was ", 100))
+	proxy := newBetween(t, s)
+	var reads atomic.Int32
+	isRead := func(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == "/"+bucketName+"/k" }
+	proxy.cut = isRead
+	if _, err := tryBackup(t.Context(), declare(t, s, proxy.through), nil); !errors.Is(err, service.ErrUnreachable) {
+		t.Errorf("a content of half its length: %v", err)
+	}
+	proxy.cut = func(r *http.Request) bool {
+		first := isRead(r) && reads.Add(1) == 1
+		if first {
+			upload(t, c, "k", "as it is now")
+		}
+		return first
+	}
+	copied := backup(t, declare(t, s, proxy.through))
+	if got := slugs(t, copied.Manifest().Findings); partsOf(t, copied)["k"].Size != int64(len("as it is now")) || got["changed"] == "" {
+		t.Errorf("%v, %v", partsOf(t, copied), got)
+	}
+}
+
+// What the server does not give out of one object is left out, and said.
+func TestObjectThatMayNotBeReadIsNamed(t *testing.T) {
+	s := &snapshot{tally: newTally(), in: &Instance{}, client: &client{}}
+	p := s.part(object{name: "sealed", key: "sealed", size: 5})
+	if p.Size != 5 {
+		t.Fatalf("%+v", p)
+	}
+	r := &reading{snap: s, object: object{name: "sealed", key: "sealed", size: 5}}
+	if err := r.failed(minio.ErrorResponse{Code: minio.AccessDenied}); !errors.Is(err, service.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	m, err := s.Manifest(t.Context())
+	must(t, err)
+	if got := slugs(t, m.Findings); got["unreadable"] != service.Critical || m.Counts["objects"] != 0 || m.Counts["bytes"] != 0 || len(m.Entries) != 0 {
+		t.Errorf("%v, %v", m.Findings, m.Counts)
+	}
 }
 
 // A version is read as it was listed, whatever happens to the object.

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -21,6 +22,7 @@ type between struct {
 	seen   []string // "GET /bucket/key?query"
 	before func(r *http.Request)
 	hide   bool
+	cut    func(r *http.Request) bool // the answer breaks off in the middle
 }
 
 func newBetween(t *testing.T, s *lab.Server) *between {
@@ -37,6 +39,9 @@ func newBetween(t *testing.T, s *lab.Server) *between {
 			if b.hide {
 				answer.Header.Set("Server", "another store")
 			}
+			if b.cut != nil && b.cut(answer.Request) {
+				answer.Body = half{io.LimitReader(answer.Body, answer.ContentLength/2), answer.Body}
+			}
 			return nil
 		},
 	}
@@ -52,6 +57,12 @@ func newBetween(t *testing.T, s *lab.Server) *between {
 	}))
 	t.Cleanup(b.Close)
 	return b
+}
+
+// half is a body that ends too early.
+type half struct {
+	io.Reader
+	io.Closer
 }
 
 // through declares the bucket behind the proxy.
