@@ -24,6 +24,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"expand":     expand,
 		"json":       jsonValue,
 		"number":     number,
+		"objects":    objects,
 		"redis":      redisCommand,
 		"save":       save,
 		"seed":       seedData,

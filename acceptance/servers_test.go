@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -45,12 +46,12 @@ func (t scriptTB) Context() context.Context          { return context.Background
 func (t scriptTB) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
 func (t scriptTB) Skipf(format string, args ...any)  { t.ts.Fatalf("missing: "+format, args...) }
 
-// start postgres|redis NAME [KEY=VALUE…]: starts a server and sets NAME_HOST,
+// start postgres|redis|minio NAME [KEY=VALUE…]: starts a server and sets NAME_HOST,
 // NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID; the password also lies in
 // NAME.password. The keys password and major are the lab's, others are settings.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: start postgres|redis NAME [KEY=VALUE…]")
+		ts.Fatalf("usage: start postgres|redis|minio NAME [KEY=VALUE…]")
 	}
 	s := launch(ts, args[0], options(ts, args[2:]))
 	ts.Value(labKey{}).(*servers).byName[args[1]] = s
@@ -80,6 +81,11 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 		return &running{Server: lab.Postgres(scriptTB{ts}, o)}
 	case "redis":
 		return &running{Server: lab.Redis(scriptTB{ts}, o), redis: true}
+	case "minio":
+		program, err := lab.MinIOProgram()
+		ts.Check(err)
+		ts.Setenv("MINIO_DIR", filepath.Dir(program)) // for tools: in an upkeep.yaml
+		return &running{Server: lab.MinIO(scriptTB{ts}, o)}
 	}
 	ts.Fatalf("there is no server %q", kind)
 	return nil

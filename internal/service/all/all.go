@@ -10,9 +10,10 @@ import (
 	"upkeep/internal/service/postgres"
 	"upkeep/internal/service/process"
 	"upkeep/internal/service/redis"
+	"upkeep/internal/service/s3"
 )
 
 // Kinds returns every kind that ships.
 func Kinds() *service.Registry {
-	return service.NewRegistry(endpoint.Kind, files.Kind, host.Kind, postgres.Kind, process.Kind, redis.Kind)
+	return service.NewRegistry(endpoint.Kind, files.Kind, host.Kind, postgres.Kind, process.Kind, redis.Kind, s3.Kind)
 }
