@@ -169,6 +169,10 @@ func (s *scanner) noise(start int) {
 			s.at++
 		}
 	}
+	if run := s.line[start:s.at]; len(run) > 2 && len(bytes.Trim(run, "*")) == 0 && len(s.tokens) > 0 {
+		s.variable(start, s.at) // a value that was blotted out
+		return
+	}
 	for _, c := range s.line[start:s.at] {
 		s.mark(c)
 	}

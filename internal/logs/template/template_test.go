@@ -51,6 +51,7 @@ func TestVariablesAreTakenOut(t *testing.T) {
 		`event {"a": 1, "b": 2} seen`:                        "event {<*>} seen",
 		"========== start ==========":                        "========== start ==========",
 		"from root@example.com":                              "from <*>",
+		"Fan speeds ( 3552 **** 4245 )":                      "Fan speeds ( <*> )",
 		"0xdeadbeef deadbeef cafebabe":                       "<*>",
 		"reset. Trying to re-establish.":                     "reset. Trying to re-establish.",
 	} {
@@ -80,6 +81,7 @@ func TestWordsThatVaryAreVariablesAndOthersAreNot(t *testing.T) {
 		"three plain words":                           {each("colour %s chosen", "red", "green", "blue"), 3},
 		"ten plain words":                             {each("colour %s chosen", names...), 1},
 		"a word beside numbers":                       {append(each("slot %s taken", "1", "22"), "slot main taken"), 1},
+		"values of an enumeration":                    {each("task went from %s to DONE", "NEW", "RUNNING"), 1},
 		"ten words alone":                             {names, 10},
 		"names in front":                              {each("%s has left the room", names...), 1},
 		"names of several words":                      {append(each("user %s was told", names...), "user John Frank Smith was told"), 1},
