@@ -70,8 +70,9 @@ func (j *joiner) crossedBy(choose func(*form) (int, uint32)) {
 	j.sweep()
 }
 
-// fewCrossed is how many forms it takes to tell a pair of variables.
-const fewCrossed = 4
+// fewCrossed is how many forms it takes to tell a pair of variables. Two are
+// enough, for so few words vary only where the word before them says so.
+const fewCrossed = 2
 
 // split parts forms by the place that differs least, until the places that still
 // differ all look like variables.

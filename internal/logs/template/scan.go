@@ -153,7 +153,8 @@ loop:
 	case digits > 0:
 		s.number(start)
 	case slashes > 0 && s.isPath(start, slashes), signs > 0, dots > 0 && s.beforeNumber(),
-		letters >= 8 && isHex(s.line[start:i]), letters >= longWord && isRandom(letters, capitals):
+		letters >= 8 && isHex(s.line[start:i]), letters >= longWord && isRandom(letters, capitals),
+		letters <= 4 && s.isPart(start):
 		s.variable(start, i)
 	case s.isURL():
 		s.url(start)
@@ -281,6 +282,23 @@ func isHex(b []byte) bool {
 	}
 	return true
 }
+
+// isPart says whether a few letters are a group of a hardware or IPv6 address.
+func (s *scanner) isPart(start int) bool {
+	if !isHex(s.line[start:s.at]) {
+		return false
+	}
+	if last := len(s.tokens) - 1; last >= 0 && s.tokens[last].variable && s.gap == colonGap {
+		return true
+	}
+	rest := s.line[s.at:]
+	return s.at-start == 2 && len(rest) > 3 && rest[0] == ':' && isHexByte(rest[1]) && isHexByte(rest[2]) && rest[3] == ':'
+}
+
+func isHexByte(c byte) bool { return classes[c] == digit || c|0x20 >= 'a' && c|0x20 <= 'f' }
+
+// colonGap is the hash of ":".
+const colonGap = uint64((hashStart ^ ':') * hashPrime & mask64)
 
 func (s *scanner) isURL() bool {
 	return s.at+2 < len(s.line) && s.line[s.at] == ':' && s.line[s.at+1] == '/' && s.line[s.at+2] == '/'

@@ -51,6 +51,7 @@ func TestVariablesAreTakenOut(t *testing.T) {
 		`event {"a": 1, "b": 2} seen`:                        "event {<*>} seen",
 		"========== start ==========":                        "========== start ==========",
 		"from root@example.com":                              "from <*>",
+		"from 00:11:43:e3:ba:c3 and ba:dc:43:e3:ba:c4 off":   "from <*> and <*> off",
 		"Fan speeds ( 3552 **** 4245 )":                      "Fan speeds ( <*> )",
 		"0xdeadbeef deadbeef cafebabe":                       "<*>",
 		"reset. Trying to re-establish.":                     "reset. Trying to re-establish.",
