@@ -18,7 +18,7 @@ import (
 const (
 	Group      = "group 3 million log messages"
 	GroupTuned = "2,000 messages of each of 12 systems"
-	GroupHeld  = "2,000 messages of each of 12 systems kept aside"
+	GroupHeld  = "2,000 messages of each of 13 systems kept aside"
 )
 
 // Drain is what upkeep's templates are compared with: the usual library, with its
