@@ -56,7 +56,7 @@ func (f *fields) isLevel(field, rest []byte) bool {
 	}
 	colon := bytes.HasSuffix(field, []byte(":"))
 	f.follows = level == None && colon && followsUp(word)
-	if level == None && !f.follows {
+	if level == None && !f.follows || f.numbers > 0 && !bracketed && !colon && !signed && !startsWithName(rest) {
 		return false
 	}
 	if len(process) > 0 {
@@ -66,6 +66,12 @@ func (f *fields) isLevel(field, rest []byte) bool {
 	f.rest = bytes.TrimLeft(rest, " ")
 	f.afterLevel(colon, signed)
 	return true
+}
+
+// startsWithName tells "148 INFO dfs.DataNode: text" from "12 ERROR lines found".
+func startsWithName(rest []byte) bool {
+	first, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
+	return bytes.ContainsAny(first, ".$:[")
 }
 
 func isCapital(c byte) bool { return c >= 'A' && c <= 'Z' }

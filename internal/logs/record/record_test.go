@@ -39,6 +39,8 @@ func TestHeadsAreReadByTheirForm(t *testing.T) {
 		"a prefix that is no level": {"[ERROR] all 12 tests passed", want{record.None, "", "[ERROR] all 12 tests passed", ""}},
 		"a prefix around a head":    {"\x1b[31m[ERROR]\x1b[0m 2026-11-25 18:44:38,123 - x - INFO - ok", want{record.Info, "x", "ok", "2026-11-25T18:44:38.123Z"}},
 		"a word in the text":        {"2026-11-25 18:44:38 found no ERROR in 3 files", want{record.None, "", "found no ERROR in 3 files", "2026-11-25T18:44:38Z"}},
+		"a count in the text":       {"2026-11-25 18:44:38 12 ERROR lines found", want{record.None, "", "12 ERROR lines found", "2026-11-25T18:44:38Z"}},
+		"openstack":                 {"2026-11-25 18:44:38.008 25746 INFO nova.wsgi.server [req-1 - -] done", want{record.Info, "", "nova.wsgi.server [req-1 - -] done", "2026-11-25T18:44:38.008Z"}},
 		"a letter in the text":      {"2026-11-25 18:44:38 I am ready", want{record.None, "", "I am ready", "2026-11-25T18:44:38Z"}},
 		"bare":                      {"✅ 保存成功", want{record.None, "", "✅ 保存成功", ""}},
 		"zone":                      {"2026-11-25T18:44:38.5+08:00 INFO x", want{record.Info, "", "x", "2026-11-25T10:44:38.5Z"}},
