@@ -33,7 +33,7 @@ func (f *fields) find() bool {
 func (f *fields) cut() (field, rest []byte) {
 	end := bytes.IndexByte(f.rest, ' ')
 	if len(f.rest) > 0 && f.rest[0] == '[' {
-		if n := bytes.IndexByte(f.rest, ']'); n > 0 && n <= maxBracket {
+		if n := bytes.IndexByte(f.rest, ']'); n > 0 && n <= maxBracket && !bytes.HasPrefix(f.rest[n+1:], []byte("@")) {
 			end = n + 1
 		}
 	}
@@ -101,7 +101,7 @@ func (f *fields) skip(field, rest []byte) bool {
 	case isNumber(field):
 		f.numbers++
 	case len(field) == 1 && (field[0] == '-' || field[0] == '|'), field[0] == '[' && field[len(field)-1] == ']':
-	case isName(field) && bytes.IndexByte(field, '@') > 0: // user@database
+	case isAccount(field):
 	case isName(field) && (bytes.HasPrefix(next, []byte("- ")) || bytes.HasPrefix(next, []byte("| "))):
 		f.name = field
 	default:
@@ -109,6 +109,18 @@ func (f *fields) skip(field, rest []byte) bool {
 	}
 	f.rest = next
 	return true
+}
+
+// isAccount says whether b is PostgreSQL's user@database: "@" of its own processes,
+// "[unknown]@[unknown]" before login.
+func isAccount(b []byte) bool {
+	user, database, found := bytes.Cut(b, []byte("@"))
+	for _, name := range [...][]byte{user, database} {
+		if name = bytes.Trim(name, "[]"); len(name) > 0 && !isName(name) {
+			return false
+		}
+	}
+	return found
 }
 
 func isNumber(b []byte) bool {

@@ -32,6 +32,7 @@ func TestHeadsAreReadByTheirForm(t *testing.T) {
 		"structlog console":         {"\x1b[2m2026-11-25T18:44:38Z\x1b[0m [\x1b[32m\x1b[1minfo     \x1b[0m] \x1b[1mready\x1b[0m", want{record.Info, "", "ready", "2026-11-25T18:44:38Z"}},
 		"postgresql":                {"2026-11-25 18:44:38.123 UTC [77] LOG:  ready", want{record.Info, "", "ready", "2026-11-25T18:44:38.123Z"}},
 		"postgresql user":           {"2026-11-25 18:44:38.123 UTC [77] cotuser@cotdb FATAL:  no", want{record.Critical, "", "no", "2026-11-25T18:44:38.123Z"}},
+		"postgresql before login":   {"2026-11-25 18:44:38.123 UTC [77] [unknown]@[unknown] LOG:  hello", want{record.Info, "", "hello", "2026-11-25T18:44:38.123Z"}},
 		"clock only":                {"[18:44:38.123] 开始", want{record.None, "", "开始", "2026-11-24T18:44:38.123Z"}},
 		"clock around another head": {"[18:44:38.123] 2026-11-25 18:44:37,001 - llm - DEBUG - x", want{record.Debug, "llm", "x", "2026-11-25T18:44:37.001Z"}},
 		"level first":               {"WARNING:urllib3.pool:retrying", want{record.Warning, "urllib3.pool", "retrying", ""}},
