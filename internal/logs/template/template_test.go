@@ -175,6 +175,16 @@ func TestAKnownTemplateIsFoundAgainAlsoWithFewMessages(t *testing.T) {
 	}
 }
 
+func TestAKnownVariableDoesNotTakeWhatHappened(t *testing.T) {
+	m := template.New(template.Options{}, "replica <*> now")
+	m.Add([]byte("replica db now"), time.Time{})
+	m.Add([]byte("replica lost now"), time.Time{})
+	got := m.Report().Templates
+	if len(got) != 2 || got[0].Pattern != "replica <*> now" || got[1].Pattern != "replica lost now" {
+		t.Errorf("got %+v; want what happened apart", got)
+	}
+}
+
 func TestASetTakesWhatItsPatternsTake(t *testing.T) {
 	s := template.NewSet("user <*> left", "remark of reader ...")
 	for text, want := range map[string]bool{
