@@ -65,7 +65,7 @@ func (r *Result) templateRows(tools []string) []table.Row {
 		r.time(tools, Group, []table.Limit{{Peer: Drain, Factor: 0.1}}),
 		r.cpu(tools, Group),
 		r.memory(tools, Group, []table.Limit{{Peer: Drain, Factor: 1}}),
-		r.misgrouped(tools, Group), r.misgrouped(tools, GroupTuned), r.misgrouped(tools, GroupHeld),
+		r.misgrouped(tools, GroupMixed), r.misgrouped(tools, GroupTuned), r.misgrouped(tools, GroupHeld),
 	}
 }
 

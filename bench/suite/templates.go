@@ -16,9 +16,10 @@ import (
 
 // The works on log messages.
 const (
-	Group      = "group 3 million log messages"
+	Group      = "group log messages"
+	GroupMixed = "300,000 messages of all systems mixed"
 	GroupTuned = "2,000 messages of each of 12 systems"
-	GroupHeld  = "2,000 messages of each of 12 systems kept aside"
+	GroupHeld  = "2,000 messages of each of 13 systems kept aside"
 )
 
 // Drain is what upkeep's templates are compared with: the usual library, with its
@@ -68,7 +69,7 @@ func (t Templates) Run(ctx context.Context, r *Result) error {
 			}
 		}
 	}
-	return t.accuracy(ctx, r, tools, systems, stream)
+	return t.accuracy(ctx, r, tools, systems)
 }
 
 // grouper is a program that groups the lines of a file.
@@ -91,31 +92,37 @@ func (g grouper) on(file, groups string) measure.Cmd {
 	return measure.Cmd{Argv: argv, Env: os.Environ()}
 }
 
-// accuracy groups the stream as a whole, and each system alone as comparisons of
-// log parsers do.
-func (t Templates) accuracy(ctx context.Context, r *Result, tools []grouper, systems []corpus.LogSystem, stream string) error {
-	for _, g := range tools {
-		if err := t.judge(ctx, r, Group, g, stream); err != nil {
-			return err
-		}
+// accuracy groups messages of all systems in one stream, and each system alone as
+// comparisons of log parsers do.
+func (t Templates) accuracy(ctx context.Context, r *Result, tools []grouper, systems []corpus.LogSystem) error {
+	if err := t.set(ctx, r, GroupMixed, tools, systems, 300_000); err != nil {
+		return err
 	}
 	for _, s := range systems {
 		work := GroupTuned
 		if s.Held {
 			work = GroupHeld
 		}
-		file := filepath.Join(t.Scratch, s.Name+".log")
-		if err := corpus.SaveMessages(file, []corpus.LogSystem{s}, logSeed, 2000); err != nil {
+		if err := t.set(ctx, r, work, tools, []corpus.LogSystem{s}, 2000); err != nil {
 			return err
 		}
-		for _, g := range tools {
-			if err := t.judge(ctx, r, work, g, file); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+// set lets every tool group n messages once.
+func (t Templates) set(ctx context.Context, r *Result, work string, tools []grouper, systems []corpus.LogSystem, n int) error {
+	file := filepath.Join(t.Scratch, "messages.log")
+	if err := corpus.SaveMessages(file, systems, logSeed, n); err != nil {
+		return err
+	}
+	for _, g := range tools {
+		if err := t.judge(ctx, r, work, g, file); err != nil {
+			return err
 		}
-		if err := errors.Join(os.Remove(file), os.Remove(file+".groups")); err != nil {
-			return fmt.Errorf("clear the messages: %w", err)
-		}
+	}
+	if err := errors.Join(os.Remove(file), os.Remove(file+".groups")); err != nil {
+		return fmt.Errorf("clear the messages: %w", err)
 	}
 	return nil
 }

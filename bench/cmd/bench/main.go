@@ -24,6 +24,7 @@ type options struct {
 	source               string // root of the source tree
 	upkeep, pgBin        string
 	rounds, scale        int
+	messages             int
 	cold, write          bool
 	load                 float64 // of the machine before the first round
 }
@@ -60,6 +61,7 @@ func parse() (options, error) {
 	flag.StringVar(&o.pgBin, "pg-bin", "/usr/lib/postgresql/15/bin", "directory of pg_dump, pg_restore and pgbench")
 	flag.IntVar(&o.rounds, "n", 5, "rounds")
 	flag.IntVar(&o.scale, "scale", 50, "scale of pgbench; 50 = 5 million rows")
+	flag.IntVar(&o.messages, "messages", 3_000_000, "log messages to group")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
 	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
 	flag.Parse()

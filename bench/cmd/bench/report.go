@@ -75,7 +75,7 @@ func (o options) header(ctx context.Context, w io.Writer, tools []tool.Tool) err
 	fmt.Fprintf(w, "# Benchmarks of %s\n\n", time.Now().Format(time.DateOnly))
 	fmt.Fprintf(w, "- machine: %d cores, %.0f GiB memory, Linux %s, %s\n", runtime.NumCPU(),
 		float64(sys.Totalram)*float64(sys.Unit)/(1<<30), release(uts), runtime.Version())
-	fmt.Fprintf(w, "- corpus: %d files, %d MB, seed %d; pgbench scale %d\n", spec.Files, spec.Bytes/1e6, spec.Seed, o.scale)
+	fmt.Fprintf(w, "- corpus: %d files, %d MB, seed %d; pgbench scale %d; %d log messages\n", spec.Files, spec.Bytes/1e6, spec.Seed, o.scale, o.messages)
 	fmt.Fprintf(w, "- %d rounds, tools alternate within each; medians; files %s\n", o.rounds, state)
 	fmt.Fprintf(w, "- load before the first round %.2f", o.load)
 	if o.load > quiet {

@@ -14,9 +14,6 @@ import (
 // drainVersion is the last release of drain3.
 const drainVersion = "0.9.11"
 
-// logMessages is how many messages are grouped.
-const logMessages = 3_000_000
-
 func (o options) templates(ctx context.Context, scratch string, r *suite.Result) error {
 	bin := filepath.Join(o.cache, "bin", "templates")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "./bench/cmd/templates")
@@ -28,7 +25,7 @@ func (o options) templates(ctx context.Context, scratch string, r *suite.Result)
 	if err != nil {
 		return err
 	}
-	return suite.Templates{Upkeep: bin, Python: python, Cache: o.cache, Scratch: scratch, Lines: logMessages, Rounds: o.rounds}.Run(ctx, r)
+	return suite.Templates{Upkeep: bin, Python: python, Cache: o.cache, Scratch: scratch, Lines: o.messages, Rounds: o.rounds}.Run(ctx, r)
 }
 
 // drain installs drain3 once, into an environment of its own.

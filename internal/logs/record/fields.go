@@ -33,7 +33,7 @@ func (f *fields) find() bool {
 func (f *fields) cut() (field, rest []byte) {
 	end := bytes.IndexByte(f.rest, ' ')
 	if len(f.rest) > 0 && f.rest[0] == '[' {
-		if n := bytes.IndexByte(f.rest, ']'); n > 0 && n <= maxBracket {
+		if n := bytes.IndexByte(f.rest, ']'); n > 0 && n <= maxBracket && !bytes.HasPrefix(f.rest[n+1:], []byte("@")) {
 			end = n + 1
 		}
 	}
@@ -56,7 +56,7 @@ func (f *fields) isLevel(field, rest []byte) bool {
 	}
 	colon := bytes.HasSuffix(field, []byte(":"))
 	f.follows = level == None && colon && followsUp(word)
-	if level == None && !f.follows {
+	if level == None && !f.follows || f.numbers > 0 && !bracketed && !colon && !signed && !startsWithName(rest) {
 		return false
 	}
 	if len(process) > 0 {
@@ -66,6 +66,12 @@ func (f *fields) isLevel(field, rest []byte) bool {
 	f.rest = bytes.TrimLeft(rest, " ")
 	f.afterLevel(colon, signed)
 	return true
+}
+
+// startsWithName tells "148 INFO dfs.DataNode: text" from "12 ERROR lines found".
+func startsWithName(rest []byte) bool {
+	first, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
+	return bytes.ContainsAny(first, ".$:[")
 }
 
 func isCapital(c byte) bool { return c >= 'A' && c <= 'Z' }
@@ -95,7 +101,7 @@ func (f *fields) skip(field, rest []byte) bool {
 	case isNumber(field):
 		f.numbers++
 	case len(field) == 1 && (field[0] == '-' || field[0] == '|'), field[0] == '[' && field[len(field)-1] == ']':
-	case isName(field) && bytes.IndexByte(field, '@') > 0: // user@database
+	case isAccount(field):
 	case isName(field) && (bytes.HasPrefix(next, []byte("- ")) || bytes.HasPrefix(next, []byte("| "))):
 		f.name = field
 	default:
@@ -103,6 +109,18 @@ func (f *fields) skip(field, rest []byte) bool {
 	}
 	f.rest = next
 	return true
+}
+
+// isAccount says whether b is PostgreSQL's user@database: "@" of its own processes,
+// "[unknown]@[unknown]" before login.
+func isAccount(b []byte) bool {
+	user, database, found := bytes.Cut(b, []byte("@"))
+	for _, name := range [...][]byte{user, database} {
+		if name = bytes.Trim(name, "[]"); len(name) > 0 && !isName(name) {
+			return false
+		}
+	}
+	return found
 }
 
 func isNumber(b []byte) bool {

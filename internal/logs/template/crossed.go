@@ -8,24 +8,39 @@ import "slices"
 // common, first their first one, then the one that most others have too.
 func (j *joiner) crossed() {
 	j.crossedBy(func(f *form) (int, uint32) { return 0, f.words[0] })
-	seen := map[anchor]int{}
-	for _, f := range j.forms {
-		gaps := gapsHash(f.gaps, j.words)
-		for i, w := range f.words {
-			if w != 0 {
-				seen[anchor{gaps, i, w}]++
-			}
+	var rough tally
+	j.eachAnchor(func(key uint64) { rough.add(key) })
+	common := map[uint64]int{}
+	j.eachAnchor(func(key uint64) {
+		if rough.of(key) > 1 {
+			common[key]++
 		}
-	}
+	})
 	j.crossedBy(func(f *form) (int, uint32) {
-		gaps, best := gapsHash(f.gaps, j.words), 0
+		gaps, best, most := gapsHash(f.gaps, j.words), 0, 0
 		for i, w := range f.words {
-			if seen[anchor{gaps, i, w}] > seen[anchor{gaps, best, f.words[best]}] {
-				best = i
+			if n := common[anchorKey(gaps, i, w)]; w != 0 && n > most {
+				best, most = i, n
 			}
 		}
 		return best, f.words[best]
 	})
+}
+
+// eachAnchor calls do for every word of every form.
+func (j *joiner) eachAnchor(do func(key uint64)) {
+	for _, f := range j.forms {
+		gaps := gapsHash(f.gaps, j.words)
+		for i, w := range f.words {
+			if w != 0 {
+				do(anchorKey(gaps, i, w))
+			}
+		}
+	}
+}
+
+func anchorKey(gaps uint64, place int, word uint32) uint64 {
+	return (gaps ^ placeHash(place, word)) * hashPrime
 }
 
 // anchor is a word at a place between certain gaps.
@@ -55,8 +70,9 @@ func (j *joiner) crossedBy(choose func(*form) (int, uint32)) {
 	j.sweep()
 }
 
-// fewCrossed is how many forms it takes to tell a pair of variables.
-const fewCrossed = 4
+// fewCrossed is how many forms it takes to tell a pair of variables. Two are
+// enough, for so few words vary only where the word before them says so.
+const fewCrossed = 2
 
 // split parts forms by the place that differs least, until the places that still
 // differ all look like variables.

@@ -108,13 +108,17 @@ func (g *general) closest(line []byte, tokens []token, v *vocabulary) *form {
 	return best
 }
 
-// takes counts the words that f has a variable for.
+// takes counts the words that f has a variable for. A word that tells what happened
+// is no value: whether it belongs here is for the next joining to say.
 func takes(f *form, line []byte, tokens []token, v *vocabulary) (int, bool) {
 	n := 0
 	for i, t := range tokens {
 		switch {
 		case f.words[i] == 0:
 			if !t.variable {
+				if isState(string(line[t.start:t.end])) {
+					return 0, false
+				}
 				n++
 			}
 		case t.variable || v.text[f.words[i]] != string(line[t.start:t.end]):

@@ -82,7 +82,7 @@ func (s *scanner) valueEnd(at int) int {
 
 func endsValue(b []byte) bool {
 	switch b[0] {
-	case ',', ';', ')', ']', '}', '|', '&', '"', '\'':
+	case ',', ';', ')', ']', '}', '|', '"', '\'':
 		return true
 	}
 	return classes[b[0]] == space || widePunct(b)

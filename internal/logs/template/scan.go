@@ -110,56 +110,82 @@ const commaGap = uint64((((hashStart ^ ',') * hashPrime & mask64) ^ ' ') * hashP
 
 const mask64 = 1<<64 - 1
 
-// scanAtom takes a run of ASCII that no mark interrupts.
+// looks is what a run of ASCII that no mark interrupts is made of.
+type looks struct {
+	start                                           int
+	hash                                            uint64
+	letters, capitals, digits, slashes, dots, signs int
+	query                                           bool // a question mark behind a slash
+}
+
+// scanAtom takes such a run as a variable, a word or noise.
 func (s *scanner) scanAtom() {
-	start, hash := s.at, uint64(hashStart)
-	digits, slashes, signs, letters, capitals, dots, query := 0, 0, 0, 0, 0, 0, false
-	i := start
-loop:
-	for ; i < len(s.line); i++ {
-		c := s.line[i]
+	l := s.look()
+	switch {
+	case l.query:
+		s.url(l.start)
+	case l.letters+l.digits == 0 && l.slashes == 0:
+		s.noise(l.start)
+	case l.digits > 0:
+		s.number(l.start)
+	case s.isValue(l):
+		s.variable(l.start, s.at)
+	case s.isURL():
+		s.url(l.start)
+	default:
+		s.trimmed(l.start, l.hash)
+	}
+}
+
+// look reads on to the end of the run, or to a leader of dots.
+func (s *scanner) look() looks {
+	l := looks{start: s.at, hash: hashStart}
+	for ; s.at < len(s.line); s.at++ {
+		c := s.line[s.at]
 		switch classes[c] {
 		case digit:
-			digits++
+			l.digits++
 		case atom:
-			switch {
-			case isLetter(c):
-				letters++
-				if c < 'a' {
-					capitals++
-				}
-			case c == '/' || c == '\\':
-				slashes++
-			case c == '@':
-				signs++
-			case c == '?':
-				query = slashes > 0
-			case c == '.' && i+1 < len(s.line) && s.line[i+1] == '.':
-				break loop // a leader of dots
-			case c == '.':
-				dots++
+			if c == '.' && s.at+1 < len(s.line) && s.line[s.at+1] == '.' {
+				return l
 			}
+			l.add(c)
 		default:
-			break loop
+			return l
 		}
-		hash = (hash ^ uint64(c)) * hashPrime
+		l.hash = (l.hash ^ uint64(c)) * hashPrime
 	}
-	s.at = i
+	return l
+}
+
+func (l *looks) add(c byte) {
 	switch {
-	case query:
-		s.url(start)
-	case letters+digits == 0 && slashes == 0:
-		s.noise(start)
-	case digits > 0:
-		s.number(start)
-	case slashes > 0 && s.isPath(start, slashes), signs > 0, dots > 0 && s.beforeNumber(),
-		letters >= 8 && isHex(s.line[start:i]), letters >= longWord && isRandom(letters, capitals):
-		s.variable(start, i)
-	case s.isURL():
-		s.url(start)
-	default:
-		s.trimmed(start, hash)
+	case c >= 'a' && c <= 'z':
+		l.letters++
+	case c >= 'A' && c <= 'Z':
+		l.letters++
+		l.capitals++
+	case c == '/' || c == '\\':
+		l.slashes++
+	case c == '.':
+		l.dots++
+	case c == '@':
+		l.signs++
+	case c == '?':
+		l.query = l.slashes > 0
 	}
+}
+
+// isValue says whether a run without digits is a value by its looks: a path, an
+// address, a key.
+func (s *scanner) isValue(l looks) bool {
+	switch {
+	case l.signs > 0, l.slashes > 0 && s.isPath(l.start, l.slashes), l.dots > 0 && s.beforeNumber():
+		return true
+	case l.letters >= 8 && isHex(s.line[l.start:s.at]), l.letters >= longWord && isRandom(l.letters, l.capitals):
+		return true
+	}
+	return l.letters <= 4 && s.isPart(l.start)
 }
 
 // noise is a run of signs without a letter or digit; it separates.
@@ -168,6 +194,10 @@ func (s *scanner) noise(start int) {
 		for s.at < len(s.line) && s.line[s.at] == '.' {
 			s.at++
 		}
+	}
+	if run := s.line[start:s.at]; len(run) > 2 && len(bytes.Trim(run, "*")) == 0 && len(s.tokens) > 0 {
+		s.variable(start, s.at) // a value that was blotted out
+		return
 	}
 	for _, c := range s.line[start:s.at] {
 		s.mark(c)
@@ -277,6 +307,23 @@ func isHex(b []byte) bool {
 	}
 	return true
 }
+
+// isPart says whether a few letters are a group of a hardware or IPv6 address.
+func (s *scanner) isPart(start int) bool {
+	if !isHex(s.line[start:s.at]) {
+		return false
+	}
+	if last := len(s.tokens) - 1; last >= 0 && s.tokens[last].variable && s.gap == colonGap {
+		return true
+	}
+	rest := s.line[s.at:]
+	return s.at-start == 2 && len(rest) > 3 && rest[0] == ':' && isHexByte(rest[1]) && isHexByte(rest[2]) && rest[3] == ':'
+}
+
+func isHexByte(c byte) bool { return classes[c] == digit || c|0x20 >= 'a' && c|0x20 <= 'f' }
+
+// colonGap is the hash of ":".
+const colonGap = uint64((hashStart ^ ':') * hashPrime & mask64)
 
 func (s *scanner) isURL() bool {
 	return s.at+2 < len(s.line) && s.line[s.at] == ':' && s.line[s.at+1] == '/' && s.line[s.at+2] == '/'

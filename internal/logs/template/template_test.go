@@ -51,6 +51,8 @@ func TestVariablesAreTakenOut(t *testing.T) {
 		`event {"a": 1, "b": 2} seen`:                        "event {<*>} seen",
 		"========== start ==========":                        "========== start ==========",
 		"from root@example.com":                              "from <*>",
+		"from 00:11:43:e3:ba:c3 and ba:dc:43:e3:ba:c4 off":   "from <*> and <*> off",
+		"Fan speeds ( 3552 **** 4245 )":                      "Fan speeds ( <*> )",
 		"0xdeadbeef deadbeef cafebabe":                       "<*>",
 		"reset. Trying to re-establish.":                     "reset. Trying to re-establish.",
 	} {
@@ -80,6 +82,7 @@ func TestWordsThatVaryAreVariablesAndOthersAreNot(t *testing.T) {
 		"three plain words":                           {each("colour %s chosen", "red", "green", "blue"), 3},
 		"ten plain words":                             {each("colour %s chosen", names...), 1},
 		"a word beside numbers":                       {append(each("slot %s taken", "1", "22"), "slot main taken"), 1},
+		"values of an enumeration":                    {each("task went from %s to DONE", "NEW", "RUNNING"), 1},
 		"ten words alone":                             {names, 10},
 		"names in front":                              {each("%s has left the room", names...), 1},
 		"names of several words":                      {append(each("user %s was told", names...), "user John Frank Smith was told"), 1},
@@ -169,6 +172,16 @@ func TestAKnownTemplateIsFoundAgainAlsoWithFewMessages(t *testing.T) {
 	got := m.Report().Templates
 	if len(got) != 1 || got[0].Pattern != "user <*> has left" || !slices.Equal(got[0].Known, []string{"user <*> has left"}) {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAKnownVariableDoesNotTakeWhatHappened(t *testing.T) {
+	m := template.New(template.Options{}, "replica <*> now")
+	m.Add([]byte("replica db now"), time.Time{})
+	m.Add([]byte("replica lost now"), time.Time{})
+	got := m.Report().Templates
+	if len(got) != 2 || got[0].Pattern != "replica <*> now" || got[1].Pattern != "replica lost now" {
+		t.Errorf("got %+v; want what happened apart", got)
 	}
 }
 

@@ -56,7 +56,7 @@ func isMethod(quoted []byte) bool {
 
 // How many different words make a place a variable, by what is known of them.
 const (
-	manyWords  = 10 // nothing
+	manyWords  = 6  // nothing
 	someWords  = 3  // they look like names of machines, files or modules
 	manyStates = 40 // they look like states or actions, which name the event
 )
@@ -65,8 +65,11 @@ const (
 // rather than the names of different events. before is the word in front.
 func vary(words []string, before string, numbers bool) bool {
 	n := len(words)
-	states, names := 0, 0
+	states, names, codes := 0, 0, 0
 	for _, w := range words {
+		if isCode(w) {
+			codes++
+		}
 		if isState(w) {
 			states++
 		} else if isName(w) {
@@ -74,6 +77,8 @@ func vary(words []string, before string, numbers bool) bool {
 		}
 	}
 	switch {
+	case n >= 2 && codes == n && (isCue(before) || isLink(before)):
+		return true
 	case states*2 >= n && states > 0:
 		return n >= manyStates
 	case numbers || n >= manyWords:
@@ -88,6 +93,27 @@ func vary(words []string, before string, numbers bool) bool {
 // or table.
 func isName(w string) bool {
 	return strings.ContainsAny(w, "._-$@~") && len(w) > 2
+}
+
+// isCode says whether a word is written as programs write the values of an
+// enumeration: RUNNING, NO_SPACE.
+func isCode(w string) bool {
+	for i := range len(w) {
+		if (w[i] < 'A' || w[i] > 'Z') && w[i] != '_' {
+			return false
+		}
+	}
+	return len(w) > 1
+}
+
+// isLink says whether a value of an enumeration may follow, as in "changed from NEW
+// to RUNNING". Other words behind it may be verbs: "failed to start".
+func isLink(before string) bool {
+	switch before {
+	case "to", "is", "in", "state", "status", "code", "level", "mode", "type":
+		return true
+	}
+	return false
 }
 
 // isCue says whether a word announces a name.
