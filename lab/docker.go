@@ -83,7 +83,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.proc = proc
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		if _, err = e.Client.Ping(ctx, client.PingOptions{}); err == nil {
-			return nil
+			return e.Client.Close() // no connection stays open; the client opens one when it is used
 		}
 		select {
 		case <-proc.done:

@@ -161,15 +161,15 @@ func (in *Instance) since(moment string) float64 {
 	return max(0, in.env.Now().Sub(at).Seconds())
 }
 
-// loops is told by the engine while it waits for the next try, which is at most a
-// minute. A container that lives for some seconds between two ends is mostly seen
-// running: three restarts and less than two minutes of life are a loop, too.
+// loops: one restart is over in a moment. A container that ends at once is waiting
+// for its next try when it is looked at, one that lives for some seconds runs: what
+// both have in common are restarts by now and a short life.
 func (j judge) loops(c container.InspectResponse) bool {
 	const many, young = 3, 120
-	if c.State.Restarting {
-		return true
+	if c.RestartCount < max(many, j.want.Restarts+1) {
+		return false
 	}
-	return c.State.Running && j.grown[c.ID] >= max(many, j.want.Restarts+1) && j.in.since(c.State.StartedAt) < young
+	return c.State.Restarting || c.State.Running && j.grown[c.ID] > 0 && j.in.since(c.State.StartedAt) < young
 }
 
 func (j judge) alive(c container.InspectResponse, add adder, args service.Args) {
@@ -182,7 +182,10 @@ func (j judge) alive(c container.InspectResponse, add adder, args service.Args) 
 			add(service.Unknown, "health-unknown", args)
 		}
 	}
-	if j.grown[c.ID] > j.want.Restarts {
+	if c.State.Restarting { // its counter grows when it is up again
+		args["grown"] = j.grown[c.ID] + 1
+	}
+	if args["grown"].(int) > j.want.Restarts {
 		add(service.Warning, "restarted", args)
 	}
 }

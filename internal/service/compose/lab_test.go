@@ -3,6 +3,8 @@ package compose
 import (
 	"context"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,23 +125,44 @@ func found(v service.Verdict) []string {
 // moment. It fails with what was found instead.
 func finds(t *testing.T, in *Instance, want string) service.Finding {
 	t.Helper()
-	var last []string
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	var finding service.Finding
+	eventually(t, func() (bool, any) {
 		v := check(t, in)
-		last = found(v)
-		for i, f := range last {
-			if f == want {
-				return v.Findings[i]
-			}
+		all := found(v)
+		i := slices.Index(all, want)
+		if i >= 0 {
+			finding = v.Findings[i]
 		}
+		return i >= 0, all
+	})
+	return finding
+}
+
+// eventually repeats a question until its answer is yes; after a minute it fails
+// with what was seen last.
+func eventually(t *testing.T, ask func() (yes bool, seen any)) {
+	t.Helper()
+	var last any
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		yes, seen := ask()
+		if yes {
+			return
+		}
+		last = seen
 	}
-	t.Fatalf("no %q among %q", want, last)
-	return service.Finding{}
+	t.Fatalf("still %q after a minute", last)
+}
+
+// original puts the project's file back as it was written.
+func original(t *testing.T, s lab.Stack) {
+	t.Helper()
+	_, err := s.Engine.WriteStack(filepath.Dir(s.Dir), filepath.Base(s.Dir))
+	must(t, err)
 }
 
 func docker(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := engine.Docker(t.Context(), args...)
+	out, err := engine.Docker(context.WithoutCancel(t.Context()), args...)
 	must(t, err)
 	return out
 }
