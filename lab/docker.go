@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,7 +77,7 @@ func StartDocker(ctx context.Context) (*Engine, error) {
 func (e *Engine) Start(ctx context.Context) error {
 	in := func(name string) string { return filepath.Join(e.Dir, name) }
 	proc, err := launch([]string{"dockerd", "--data-root", in("data"), "--exec-root", in("exec"), "--pidfile", in("pid"),
-		"--host", e.Host, "--bridge", "none", "--iptables=false", "--ip-masq=false"}, nil, in("log"), false)
+		"--host", e.Host, "--bridge", "none", "--iptables=false", "--ip-masq=false", "--default-address-pool", pool()}, nil, in("log"), false)
 	if err != nil {
 		return err
 	}
@@ -95,6 +96,10 @@ func (e *Engine) Start(ctx context.Context) error {
 		}
 	}
 }
+
+// pool is where networks of an engine take their addresses from: engines that start
+// at the same time would choose the same ones.
+func pool() string { return fmt.Sprintf("base=10.%d.0.0/16,size=24", 100+rand.IntN(100)) }
 
 // Stop ends the engine and its containers in good order; it may be called again.
 func (e *Engine) Stop() error {

@@ -57,10 +57,10 @@ func facts(v *service.Verdict, p *project, s *seen) {
 	v.Set("services", len(p.Services))
 	v.Set("running", alive)
 	v.Set("states", states)
-	v.Set("disabled", slices.Sorted(maps.Keys(p.DisabledServices)))
+	v.Set("disabled", append([]string{}, slices.Sorted(maps.Keys(p.DisabledServices))...))
 	v.Set("one_off", len(s.oneOff))
 	v.Set("unmanaged", len(s.unmanaged)) // containers of no compose project
-	v.Set("unmanaged_names", s.unmanaged[:min(len(s.unmanaged), maxNames)])
+	v.Set("unmanaged_names", append([]string{}, s.unmanaged[:min(len(s.unmanaged), maxNames)]...))
 }
 
 // maxNames bounds a list of names that nobody declared.

@@ -103,6 +103,9 @@ func (in *Instance) usage(f families, s container.StatsResponse, c container.Ins
 		f.counter("container_network_receive_errors_total", "Cumulative count of errors encountered while receiving.", float64(n.RxErrors), at...)
 		f.counter("container_network_transmit_errors_total", "Cumulative count of errors encountered while transmitting.", float64(n.TxErrors), at...)
 	}
+	if len(s.BlkioStats.IoServiceBytesRecursive) == 0 {
+		return // nothing was read or written yet, or the kernel does not count it
+	}
 	read, written := blockBytes(s.BlkioStats)
 	f.counter("container_fs_reads_bytes_total", "Cumulative count of bytes read.", float64(read), labels...)
 	f.counter("container_fs_writes_bytes_total", "Cumulative count of bytes written.", float64(written), labels...)

@@ -3,6 +3,7 @@ package compose
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/protobuf/proto"
@@ -19,7 +20,7 @@ func (f families) counter(name, help string, value float64, labels ...string) {
 	f.add(name, help, dto.MetricType_COUNTER, labels).Counter = &dto.Counter{Value: &value}
 }
 
-// add takes labels as names and values by turns.
+// add takes labels as names and values by turns, and orders them as exporters do.
 func (f families) add(name, help string, sort dto.MetricType, labels []string) *dto.Metric {
 	if f[name] == nil {
 		f[name] = &dto.MetricFamily{Name: &name, Help: &help, Type: sort.Enum()}
@@ -28,6 +29,7 @@ func (f families) add(name, help string, sort dto.MetricType, labels []string) *
 	for pair := range slices.Chunk(labels, 2) {
 		m.Label = append(m.Label, &dto.LabelPair{Name: proto.String(pair[0]), Value: proto.String(pair[1])})
 	}
+	slices.SortFunc(m.Label, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
 	f[name].Metric = append(f[name].Metric, m)
 	return m
 }
