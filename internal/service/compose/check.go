@@ -107,12 +107,12 @@ func (j judge) service(all []container.InspectResponse) {
 // that it ran out of memory.
 func (j judge) container(c container.InspectResponse, wanted int) {
 	add, args := j.args(c)
-	if c.State.OOMKilled && wanted > 0 {
-		severity := service.Critical
-		if c.State.Running {
-			severity = service.Warning // a process in it was killed, or it has come back
-		}
-		add(severity, "oom-killed", args)
+	switch {
+	case !c.State.OOMKilled || wanted == 0:
+	case !c.State.Running:
+		add(service.Critical, "oom-killed", args)
+	case j.in.since(c.State.FinishedAt) < lately.Seconds(): // it has come back; the engine keeps the mark until its next end
+		add(service.Warning, "oom-killed", args)
 	}
 	switch {
 	case wanted == 0:
@@ -131,6 +131,9 @@ func (j judge) container(c container.InspectResponse, wanted int) {
 		j.ended(c, add, args)
 	}
 }
+
+// lately is how long an end that was mended by a restart is told.
+const lately = 24 * time.Hour
 
 type adder func(severity service.Severity, slug string, args service.Args)
 

@@ -9,8 +9,23 @@ import (
 	"upkeep/lab"
 )
 
-func TestAHealthyStackHasNothingToTell(t *testing.T) {
-	in := declare(t, upped(t))
+// TestOneStack holds one stack that is well against files and declarations that
+// change; what runs stays as it is.
+func TestOneStack(t *testing.T) {
+	s := upped(t)
+	for name, test := range map[string]func(*testing.T, lab.Stack){
+		"well": nothingToTell, "declaration": heldToTheFiles, "volumes": volumesMustExist, "variables": variablesWithoutAValue,
+		"settings": eachDifferenceHasItsName,
+	} {
+		t.Run(name, func(t *testing.T) {
+			original(t, s)
+			test(t, s)
+		})
+	}
+}
+
+func nothingToTell(t *testing.T, s lab.Stack) {
+	in := declare(t, s)
 	v := check(t, in)
 	if len(v.Findings) != 0 || v.Facts["running"] != 2 || v.Facts["services"] != 3 {
 		t.Errorf("%v %+v", found(v), v)
@@ -123,8 +138,8 @@ func TestAnUndeclaredEndIsAWarning(t *testing.T) {
 	gone(t, in, "warning ended migrate")
 }
 
-func TestDeclarationsAreHeldToTheFiles(t *testing.T) {
-	in := declare(t, upped(t), expect("web", Expected{Expect: absent}), expect("wbe", Expected{}), expect("gone", Expected{Expect: absent}))
+func heldToTheFiles(t *testing.T, s lab.Stack) {
+	in := declare(t, s, expect("web", Expected{Expect: absent}), expect("wbe", Expected{}), expect("gone", Expected{Expect: absent}))
 	if all := found(check(t, in)); !slices.Equal(all, []string{"warning unexpected web", "warning not-in-files wbe"}) {
 		t.Errorf("found %q", all)
 	}
@@ -154,8 +169,7 @@ func TestALogWithoutALimitIsMeasured(t *testing.T) {
 	}
 }
 
-func TestVolumesThatAreDeclaredMustExist(t *testing.T) {
-	s := upped(t)
+func volumesMustExist(t *testing.T, s lab.Stack) {
 	in := declare(t, s)
 	change(t, s, "stored: {}", "stored: {}\n  other: {}\n  given: {external: true}", `"stored:/data"`, `"stored:/data", "other:/other", "given:/given"`)
 	all := found(check(t, in))
@@ -167,8 +181,7 @@ func TestVolumesThatAreDeclaredMustExist(t *testing.T) {
 	}
 }
 
-func TestVariablesWithoutAValueAreNamed(t *testing.T) {
-	s := upped(t)
+func variablesWithoutAValue(t *testing.T, s lab.Stack) {
 	must(t, os.Remove(filepath.Join(s.Dir, ".env")))
 	in := declare(t, s)
 	unset := finds(t, in, "warning variables-unset")

@@ -33,6 +33,7 @@ var (
 	_ service.Switcher   = (*Instance)(nil)
 	_ service.Maintainer = (*Instance)(nil)
 	_ service.Doer       = (*Instance)(nil)
+	_ service.Prober     = (*Instance)(nil)
 )
 
 // Instance is one declared project on one engine. Its client connects with the
@@ -67,4 +68,13 @@ func (in *Instance) Identity(ctx context.Context) (string, error) {
 	}
 	major, _, _ := strings.Cut(got.Info.ServerVersion, ".")
 	return fmt.Sprintf("project %s on Docker %s, engine %s", p.Name, major, got.Info.ID), nil
+}
+
+// Probe says whether the engine lets us in.
+func (in *Instance) Probe(ctx context.Context) []service.Need {
+	need := service.Need{Name: "Docker engine", Use: "check"}
+	if got, err := in.engine.ServerVersion(ctx, client.ServerVersionOptions{}); err == nil {
+		need.Found = in.cfg.Host + " " + got.Version
+	}
+	return []service.Need{need}
 }

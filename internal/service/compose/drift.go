@@ -97,7 +97,8 @@ func (d compared) entrypoint() []string {
 }
 
 // variables are the names of those with another value than declared, missing, or
-// declared by nobody. Proxies come from the settings of docker's user.
+// declared by nobody. Proxies come from the settings of docker's user, a PATH that an
+// image lacks from the engine.
 func (d compared) variables() (names []string) {
 	now, wanted := variables(d.c.Config.Env), variables(d.base.env)
 	for name, value := range d.declared.Environment {
@@ -106,7 +107,7 @@ func (d compared) variables() (names []string) {
 		}
 	}
 	for name := range now {
-		if _, known := wanted[name]; !known && !strings.HasSuffix(strings.ToLower(name), "_proxy") {
+		if _, known := wanted[name]; !known && name != "PATH" && !strings.HasSuffix(strings.ToLower(name), "_proxy") {
 			names = append(names, name)
 		}
 	}

@@ -9,10 +9,9 @@ import (
 	"upkeep/lab"
 )
 
-// TestEachDifferenceHasItsName changes the file below a stack that was brought up,
-// one key after the other, and wants that key to be named and no other.
-func TestEachDifferenceHasItsName(t *testing.T) {
-	s := upped(t)
+// eachDifferenceHasItsName changes one key after the other and wants that key to be
+// named and no other.
+func eachDifferenceHasItsName(t *testing.T, s lab.Stack) {
 	in := declare(t, s)
 	const command = "    command: [sleep, infinity]\n    init: true\n    stop_grace_period: 3s\n    healthcheck"
 	for _, tc := range []struct{ name, from, to string }{

@@ -32,6 +32,13 @@ func TestNoEngineIsUnknown(t *testing.T) {
 	if args["host"] != "unix:///nowhere/docker.sock" || len(v.Findings) > 0 {
 		t.Errorf("%v %v", args, v)
 	}
+	if needs := in.Probe(t.Context()); needs[0].Found != "" {
+		t.Errorf("found %+v", needs)
+	}
+	in = declare(t, stack(t))
+	if needs := in.Probe(t.Context()); !strings.HasPrefix(needs[0].Found, engine.Host+" 2") {
+		t.Errorf("found %+v", needs)
+	}
 }
 
 func TestAnEngineThatStopsAnsweringIsUnknown(t *testing.T) {

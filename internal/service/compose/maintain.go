@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -41,7 +42,7 @@ func (in *Instance) Maintenance(ctx context.Context) ([]service.Step, error) {
 			if !due {
 				continue
 			}
-			step, err := restartStep(name, c, title)
+			step, err := in.restartStep(name, c, title)
 			if err != nil {
 				return nil, err
 			}
@@ -63,23 +64,22 @@ func (in *Instance) due(p *project, name string, c container.InspectResponse) (s
 		after > 0 && age > after
 }
 
-func restartStep(name string, c container.InspectResponse, title service.Message) (service.Step, error) {
+// restartStep leaves Seen empty: the engine would hold the identity of the whole
+// project against it. What it was planned for is in its arguments.
+func (in *Instance) restartStep(name string, c container.InspectResponse, title service.Message) (service.Step, error) {
 	args, err := json.Marshal(restartArgs{Service: name, Container: c.ID, Started: c.State.StartedAt})
 	if err != nil {
 		return service.Step{}, fmt.Errorf("plan the restart of %s: %w", name, err)
 	}
 	return service.Step{
-		ID: opRestart + " " + strings.TrimPrefix(c.Name, "/"), Op: opRestart, Args: args,
-		Seen: seenAs(c), Risk: service.Disruptive, Title: title,
+		ID: opRestart + " " + strings.TrimPrefix(c.Name, "/"), Target: in.env.Target, Op: opRestart, Args: args,
+		Risk: service.Disruptive, Title: title,
 	}, nil
 }
 
-// seenAs changes when the container is made anew or started again.
-func seenAs(c container.InspectResponse) string { return c.ID + " since " + c.State.StartedAt }
-
 // Do restarts one container and waits until it is up and healthy. One that was
 // started again since it was planned has had its restart, by whomever: only the
-// wait is left.
+// wait is left. One that was made anew is another, and the plan is stale.
 func (in *Instance) Do(ctx context.Context, s service.Step, _ service.Report) (service.Outcome, error) {
 	var args restartArgs
 	if s.Op != opRestart {
@@ -93,6 +93,9 @@ func (in *Instance) Do(ctx context.Context, s service.Step, _ service.Report) (s
 		return service.Outcome{}, err
 	}
 	got, err := in.engine.ContainerInspect(ctx, args.Container, client.ContainerInspectOptions{})
+	if errdefs.IsNotFound(err) {
+		return service.Outcome{}, fmt.Errorf("the container of %s was made anew since the plan: %w", args.Service, service.ErrStale)
+	}
 	if err != nil {
 		return service.Outcome{}, in.failed("look at "+args.Service, err)
 	}

@@ -25,6 +25,13 @@ func state(t *testing.T, in *Instance, s string) string {
 	return stateOf(all.services[s][0])
 }
 
+func projectName(t *testing.T, in *Instance) string {
+	t.Helper()
+	p, err := in.load(t.Context())
+	must(t, err)
+	return p.Name
+}
+
 func TestStopAndStartFindTheirWorkDone(t *testing.T) {
 	in := declare(t, upped(t))
 	for range 2 {
@@ -39,6 +46,7 @@ func TestStopAndStartFindTheirWorkDone(t *testing.T) {
 			t.Errorf("store is %s", got)
 		}
 	}
+	docker(t, "pause", projectName(t, in)+"-web-1")
 	must(t, in.Stop(t.Context(), ""))
 	if store, web := state(t, in, "store"), state(t, in, "web"); store != "exited" || web != "exited" {
 		t.Errorf("store is %s, web is %s", store, web)
@@ -75,18 +83,18 @@ func TestOrderOfServices(t *testing.T) {
 func TestWhatCannotBeStarted(t *testing.T) {
 	s := upped(t)
 	in := declare(t, s)
-	project := filepath.Base(s.Dir)
+	name := filepath.Base(s.Dir)
 	if err := in.Start(t.Context(), "nobody"); !errors.Is(err, service.ErrUndeclared) {
 		t.Errorf("start of an unknown service: %v", err)
 	}
 	if err := in.Stop(t.Context(), "nobody"); !errors.Is(err, service.ErrUndeclared) {
 		t.Errorf("stop of an unknown service: %v", err)
 	}
-	docker(t, "rm", "--force", project+"-web-1")
+	docker(t, "rm", "--force", name+"-web-1")
 	refused(t, in.Start(t.Context(), "web"), "compose.not-created", service.ErrNotFound)
 	must(t, in.Stop(t.Context(), "web"))
 
-	docker(t, "exec", project+"-store-1", "touch", "/tmp/sick")
+	docker(t, "exec", name+"-store-1", "touch", "/tmp/sick")
 	finds(t, in, "critical unhealthy store")
 	id, args := service.ErrorID(in.Start(t.Context(), "store"))
 	if id != "compose.does-not-start" || args["state"] != "running, unhealthy" {
@@ -135,7 +143,7 @@ func TestCareIsARestartInAPlan(t *testing.T) {
 	finds(t, in, "critical unhealthy store")
 	steps, err = in.Maintenance(t.Context())
 	must(t, err)
-	if len(steps) != 1 || steps[0].Risk != service.Disruptive || steps[0].Title.ID != "compose.restart-unhealthy" || steps[0].Seen == "" {
+	if len(steps) != 1 || steps[0].Risk != service.Disruptive || steps[0].Title.ID != "compose.restart-unhealthy" || steps[0].Target != in.env.Target {
 		t.Fatalf("steps %+v", steps)
 	}
 	if state(t, in, "store") != "running, unhealthy" {
@@ -152,6 +160,10 @@ func TestCareIsARestartInAPlan(t *testing.T) {
 	must(t, err)
 	if out.Verdict.Facts["found_done"] != true {
 		t.Errorf("a restart that was done is done again: %v", out)
+	}
+	must(t, s.Up(t.Context(), "--force-recreate", "store"))
+	if err := second(in.Do(t.Context(), steps[0], service.Report{})); !errors.Is(err, service.ErrStale) {
+		t.Errorf("a container that was made anew: %v", err)
 	}
 }
 
