@@ -120,11 +120,14 @@ func (d compared) variables() (names []string) {
 	return names
 }
 
+// variables leaves out a bare name: compose writes it for a variable that it should
+// pass through and that nobody has set.
 func variables(lines []string) map[string]string {
 	all := map[string]string{}
 	for _, line := range lines {
-		name, value, _ := strings.Cut(line, "=")
-		all[name] = value
+		if name, value, set := strings.Cut(line, "="); set {
+			all[name] = value
+		}
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -113,4 +114,70 @@ func TestNamesOfImages(t *testing.T) {
 			t.Errorf("pinned(%s) is not %t", name, want)
 		}
 	}
+}
+
+// TestOtherSpellingsAgreeAfterUp brings up what compose files of real systems use:
+// strings for lists, files of variables, ranges, long forms, replicas.
+func TestOtherSpellingsAgreeAfterUp(t *testing.T) {
+	s := stack(t)
+	must(t, os.WriteFile(filepath.Join(s.Dir, "app.env"), []byte("FROM_FILE=one two\nQUOTED=\"a # b\"\nCOPIED=${STORE_PASSWORD}\n"), 0o600))
+	must(t, os.WriteFile(s.File, []byte(`version: "3.8"
+x-common: &common
+  image: lab/base:1
+  init: true
+  logging: {driver: json-file, options: {max-size: "1m"}}
+services:
+  app:
+    <<: *common
+    command: sh -c "echo 'hello world'; exec sleep 600"
+    environment:
+      - PLAIN=1
+      - DOLLAR=$$HOME
+      - FILLED=${STORE_PASSWORD}
+      - DEFAULTED=${NOBODY:-x}
+      - PASSED_THROUGH
+    env_file: [app.env, {path: absent.env, required: false}]
+    healthcheck: {test: "true", interval: 1s}
+    expose: ["9999"]
+    ports: ["127.0.0.1:18100-18101:8100-8101", {target: 8200, host_ip: 127.0.0.1, protocol: udp, mode: host}]
+    volumes:
+      - ./seed:/a
+      - {type: bind, source: ./seed, target: /b, read_only: true}
+      - {type: volume, source: data, target: /c, volume: {nocopy: true}}
+      - {type: tmpfs, target: /d, tmpfs: {size: 65536}}
+      - /var/unnamed
+    configs: [{source: settings, target: /etc/settings}]
+    secrets: [{source: word, target: renamed}]
+    networks: {front: {aliases: [web]}, back: null}
+    extra_hosts: ["elsewhere:10.0.0.9"]
+    labels: ["a.b=c", "empty"]
+    container_name: spelled-app
+    hostname: app
+    ulimits: {nofile: 1024}
+    stop_grace_period: 1s
+    deploy: {resources: {limits: {memory: 64M}}, restart_policy: {condition: any}}
+  twins:
+    <<: *common
+    scale: 2
+    read_only: true
+    restart: "no"
+    network_mode: none
+    healthcheck: {disable: true}
+  beside:
+    <<: *common
+    network_mode: service:app
+networks: {front: {name: spelled-front}, back: {}}
+volumes: {data: {name: spelled-data}}
+configs: {settings: {file: ./app.env}}
+secrets: {word: {file: ./app.env}}
+`), 0o600))
+	must(t, s.Up(t.Context()))
+	in := declare(t, s)
+	gone(t, in, "unknown health-unknown app")
+	v := check(t, in)
+	for _, f := range v.Findings {
+		t.Errorf("%s %s: %v", f.ID, f.Subject, f.Args)
+	}
+	docker(t, "stop", filepath.Base(s.Dir)+"-twins-2")
+	finds(t, in, "critical exited "+filepath.Base(s.Dir)+"-twins-2")
 }
