@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -241,7 +243,8 @@ func sweepDocker() error {
 }
 
 // removeDocker ends what still runs for an engine (the keeper of a container
-// outlives a killed engine), takes its mounts away and removes its directory.
+// outlives a killed engine), takes its bridges and mounts away and removes its
+// directory.
 func removeDocker(dir string) error {
 	for _, pid := range mentioning(dir) {
 		children := family(pid)
@@ -251,6 +254,9 @@ func removeDocker(dir string) error {
 		if err := gone(append(children, pid)); err != nil {
 			return err
 		}
+	}
+	if err := removeBridges(dir); err != nil {
+		return err
 	}
 	table, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -277,4 +283,24 @@ func mentioning(dir string) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// removeBridges deletes the network interfaces of an engine's networks, which it
+// leaves to the machine when it ends. Its store names them, also old ones.
+func removeBridges(dir string) error {
+	store, err := os.ReadFile(filepath.Join(dir, "data", "network", "files", "local-kv.db"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look for the networks of an engine: %w", err)
+	}
+	for _, match := range regexp.MustCompile(`/bridge/([0-9a-f]{12})[0-9a-f]{52}/`).FindAllSubmatch(store, -1) {
+		name := "br-" + string(match[1])
+		if _, err := os.Stat("/sys/class/net/" + name); err != nil {
+			continue
+		}
+		//nolint:noctx // it must be done also when the test's context has ended
+		if out, err := exec.Command("ip", "link", "delete", name).CombinedOutput(); err != nil {
+			return fmt.Errorf("delete network interface %s: %w: %s", name, err, bytes.TrimSpace(out))
+		}
+	}
+	return nil
 }
