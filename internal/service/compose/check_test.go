@@ -108,7 +108,7 @@ func TestRestartsAreCountedSinceTheLastCheck(t *testing.T) {
 	in := declare(t, s)
 	web := filepath.Base(s.Dir) + "-web-1"
 	check(t, in)
-	docker(t, "exec", web, "sh", "-c", "kill -TERM 1")
+	docker(t, "exec", "--detach", web, "sh", "-c", "kill -TERM 1") // the shell ends with the container
 	eventually(t, func() (bool, any) {
 		now := docker(t, "inspect", "--format", "{{.RestartCount}} {{.State.Status}}", web)
 		return now == "1 running", now
