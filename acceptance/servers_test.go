@@ -19,9 +19,10 @@ type labKey struct{}
 
 // servers are the real servers and the web servers of one script.
 type servers struct {
-	byName map[string]*running
-	sites  map[string]*site
-	held   map[string][]*pgx.Conn
+	byName  map[string]*running
+	engines map[string]*lab.Engine
+	sites   map[string]*site
+	held    map[string][]*pgx.Conn
 }
 
 type running struct {
@@ -49,9 +50,14 @@ func (t scriptTB) Skipf(format string, args ...any)  { t.ts.Fatalf("missing: "+f
 // start postgres|redis|minio NAME [KEY=VALUE…]: starts a server and sets NAME_HOST,
 // NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID; the password also lies in
 // NAME.password. The keys password and major are the lab's, others are settings.
+// start docker NAME: see startEngine.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: start postgres|redis|minio NAME [KEY=VALUE…]")
+		ts.Fatalf("usage: start postgres|redis|minio|docker NAME [KEY=VALUE…]")
+	}
+	if args[0] == "docker" {
+		startEngine(ts, args[1])
+		return
 	}
 	s := launch(ts, args[0], options(ts, args[2:]))
 	ts.Value(labKey{}).(*servers).byName[args[1]] = s
@@ -101,6 +107,10 @@ func describe(ts *testscript.TestScript, name string, s *running) {
 
 // server kill|stop|start|pause|resume|renew NAME.
 func control(ts *testscript.TestScript, _ bool, args []string) {
+	if e, ok := ts.Value(labKey{}).(*servers).engines[args[1]]; ok {
+		controlEngine(ts, args[0], e)
+		return
+	}
 	s := lookup(ts, args[1])
 	switch args[0] {
 	case "kill":

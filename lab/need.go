@@ -12,7 +12,7 @@ import (
 
 // Need skips the test when a component is missing, with the way to get it; with
 // CI=true a missing component is a failure. Components are "postgres",
-// "postgres 15", "redis", "minio", "root", or the name of any program.
+// "postgres 15", "redis", "minio", "docker", "root", or the name of any program.
 func Need(t TB, components ...string) {
 	t.Helper()
 	for _, c := range components {
@@ -50,6 +50,8 @@ func Find(component string) error {
 		return err
 	case "redis":
 		name = "redis-server"
+	case "docker":
+		return findDocker()
 	}
 	_, err := exec.LookPath(name)
 	if err != nil {
