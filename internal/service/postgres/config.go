@@ -25,6 +25,7 @@ type Config struct {
 	Connections     Limits            `yaml:"connections"`      // used share of the connections that ordinary roles have
 	LongTransaction quantity.Duration `yaml:"long_transaction"` // 0 switches it off
 	Pools           []Pool            `yaml:"pools"`
+	Slow            Slow              `yaml:"slow"`
 }
 
 // Limits are shares at which a finding is a warning or critical. 0 switches one off.
@@ -47,6 +48,7 @@ func (p Pool) max() int { return max(p.Processes, 1) * (p.Size + p.Overflow) }
 func (c *Config) Defaults() {
 	c.Connections = Limits{Warning: 0.80, Critical: 0.95}
 	c.LongTransaction = quantity.Duration(time.Hour)
+	c.Slow = Slow{Mean: quantity.Duration(500 * time.Millisecond), Calls: 10}
 }
 
 // Validate reports every problem at once, by path.
@@ -64,6 +66,9 @@ func (c *Config) Validate() (p diag.List) {
 	}
 	if c.Connections.Critical > 0 && c.Connections.Warning > c.Connections.Critical {
 		p.Addf("connections", "warning (%s) must not be above critical (%s)", c.Connections.Warning, c.Connections.Critical)
+	}
+	if c.Slow.Calls < 1 {
+		p.Addf("slow.calls", "must be at least 1, is %d", c.Slow.Calls)
 	}
 	for i, pool := range c.Pools {
 		pool.validate(fmt.Sprintf("pools[%d]", i), &p)
