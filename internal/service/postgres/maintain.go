@@ -29,6 +29,8 @@ const (
 	opAnalyze = "analyze"
 	opSweep   = "drop-index" // a leftover of a rebuild that failed
 	opReindex = "reindex"
+	// opDenied does nothing: it keeps in view what is due and not ours to touch.
+	opDenied = "denied"
 )
 
 // careArgs is all that doing a step needs. What it is about is found by OID: the
@@ -51,8 +53,8 @@ type careArgs struct {
 }
 
 // Maintenance lists what is due in every database of the target, also in those
-// that copies leave out. A table or index that the role may not touch is an error
-// beside the steps for the others.
+// that copies leave out. Nothing is due on a standby: it takes over what its primary
+// does.
 func (in *Instance) Maintenance(ctx context.Context) ([]service.Step, error) {
 	conn, _, err := in.connectServer(ctx)
 	if err != nil {
@@ -60,35 +62,30 @@ func (in *Instance) Maintenance(ctx context.Context) ([]service.Step, error) {
 	}
 	defer func() { _ = goodbye(ctx, conn) }()
 	s, err := describeServer(ctx, conn)
-	if err != nil {
+	if err != nil || s.Standby {
 		return nil, err
 	}
-	if err := in.careable(ctx, conn, s); err != nil {
+	if err := counting(ctx, conn); err != nil {
 		return nil, err
 	}
 	everything := Instance{cfg: Config{Databases: in.cfg.Databases}}
-	found, missing, err := everything.databases(ctx, conn)
+	found, _, err := everything.databases(ctx, conn) // one that is missing is the check's business
 	if err != nil {
 		return nil, err
 	}
 	var steps []service.Step
-	var failed []error
-	for _, name := range missing {
-		failed = append(failed, fmt.Errorf("database %q: %w", name, service.ErrNotFound))
-	}
 	for _, d := range found {
 		due, err := in.dueIn(ctx, s, d)
-		steps, failed = append(steps, due...), append(failed, err)
+		if err != nil {
+			return nil, fmt.Errorf("look for what is due in database %q: %w", d.Name, err)
+		}
+		steps = append(steps, due...)
 	}
-	return steps, errors.Join(failed...)
+	return steps, nil
 }
 
-// careable refuses servers of which nothing can be told or on which nothing can be
-// done.
-func (in *Instance) careable(ctx context.Context, conn *pgx.Conn, s server) error {
-	if s.Standby {
-		return &service.Fault{ID: "postgres.care-on-standby", Err: fmt.Errorf("maintain a standby: %w", service.ErrUnsupported)}
-	}
+// counting wants the server to know of dead rows: without, nothing looks due.
+func counting(ctx context.Context, conn *pgx.Conn) error {
 	counts, err := value[bool](ctx, conn, "SELECT current_setting('track_counts')::bool")
 	if err != nil {
 		return fmt.Errorf("read track_counts: %w", err)
@@ -104,13 +101,14 @@ func (in *Instance) careable(ctx context.Context, conn *pgx.Conn, s server) erro
 func (in *Instance) dueIn(ctx context.Context, s server, d database) ([]service.Step, error) {
 	conn, err := in.steady(ctx, d.Name, d.Encoding)
 	if err != nil {
-		return nil, fmt.Errorf("maintain database %q: %w", d.Name, err)
+		return nil, err
 	}
 	defer func() { _ = goodbye(ctx, conn) }()
 	due := &planning{in: in, conn: conn, server: s, database: d}
-	failed := []error{due.leftovers(ctx), due.tables(ctx), due.indexes(ctx), due.refusal()}
-	if err := errors.Join(failed...); err != nil {
-		return due.steps, fmt.Errorf("maintain database %q: %w", d.Name, err)
+	for _, part := range []func(context.Context) error{due.leftovers, due.tables, due.indexes, due.others} {
+		if err := part(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return due.steps, nil
 }
@@ -143,20 +141,29 @@ func (p *planning) add(op string, a careArgs, title service.Args) error {
 	return nil
 }
 
-// refusal names what the role may not maintain.
-func (p *planning) refusal() error {
+// others names what is due and belongs to somebody else.
+func (p *planning) others(context.Context) error {
 	if len(p.denied) == 0 {
 		return nil
 	}
 	slices.Sort(p.denied)
 	const shown = 5
-	return &service.Fault{ID: "postgres.care-denied", Args: service.Args{"role": p.server.Me, "database": p.database.Name,
-		"count": len(p.denied), "names": p.denied[:min(len(p.denied), shown)], "major": p.server.Major},
-		Err: fmt.Errorf("%d tables and indexes belong to others: %w", len(p.denied), service.ErrDenied)}
+	about := service.Args{"role": p.server.Me, "database": p.database.Name, "count": len(p.denied),
+		"names": p.denied[:min(len(p.denied), shown)], "major": p.server.Major}
+	text, err := json.Marshal(about)
+	if err != nil {
+		return fmt.Errorf("plan what belongs to others: %w", err)
+	}
+	p.steps = append(p.steps, service.Step{ID: opDenied + " " + escape(p.database.Name), Target: p.in.env.Target, Op: opDenied, Args: text,
+		Risk: service.ReadOnly, Title: service.Message{ID: "postgres." + opDenied, Args: about}})
+	return nil
 }
 
 // Do does one step of Maintenance. A step whose work is done already says so.
 func (in *Instance) Do(ctx context.Context, s service.Step, r service.Report) (service.Outcome, error) {
+	if s.Op == opDenied {
+		return denied(s)
+	}
 	var a careArgs
 	if err := json.Unmarshal(s.Args, &a); err != nil {
 		return service.Outcome{}, fmt.Errorf("read step %s: %w", s.ID, err)
@@ -180,6 +187,17 @@ func (in *Instance) Do(ctx context.Context, s service.Step, r service.Report) (s
 		return service.Outcome{Verdict: c.verdict}, fmt.Errorf("%s in database %q: %w", s.Op, a.Database, in.careFault(ctx, err))
 	}
 	return service.Outcome{Verdict: c.verdict}, nil
+}
+
+// denied makes a finding of what nobody has done.
+func denied(s service.Step) (o service.Outcome, err error) {
+	var about service.Args
+	if err := json.Unmarshal(s.Args, &about); err != nil {
+		return o, fmt.Errorf("read step %s: %w", s.ID, err)
+	}
+	database, _ := about["database"].(string)
+	o.Verdict.Warn("care-denied", database, about)
+	return o, nil
 }
 
 // caring is one step that is being done.

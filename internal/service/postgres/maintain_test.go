@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -44,7 +46,7 @@ func plan(t *testing.T, in service.Maintainer) []service.Step {
 	must(t, err)
 	seen := map[string]bool{}
 	for _, s := range steps {
-		if seen[s.ID] || s.Target != "target" || s.Risk != service.Harmless || s.Seen != "" {
+		if seen[s.ID] || s.Target != "target" || s.Risk != service.Harmless && s.Op != "denied" || s.Seen != "" {
 			t.Errorf("step %+v", s)
 		}
 		seen[s.ID] = true
@@ -267,12 +269,14 @@ func TestWhatTheRoleMayNotMaintainIsSaid(t *testing.T) {
 			"CREATE TABLE theirs (n int)", "INSERT INTO theirs VALUES (1)")
 		url := strings.Replace(server.URL("postgres"), "postgres@", "app@", 1)
 		in := declareURL(t, servicetest.Env(t), url, literalRef("right"), nil).(carer)
-		steps, err := in.Maintenance(t.Context())
-		id, args := service.ErrorID(err)
-		if ids(steps) != "analyze postgres.own.mine" || !errors.Is(err, service.ErrDenied) || id != "postgres.care-denied" || fmt.Sprint(args["names"]) != "[public.theirs]" {
-			t.Errorf("due are %s, %v, %v", ids(steps), err, args)
+		steps := plan(t, in)
+		if ids(steps) != "analyze postgres.own.mine, denied postgres" {
+			t.Fatalf("due are %s", ids(steps))
 		}
-		doAll(t, in, steps)
+		o := doAll(t, in, steps)[1]
+		if !has(o.Verdict, "care-denied", "postgres") || fmt.Sprint(o.Verdict.Findings[0].Args["names"]) != "[public.theirs]" {
+			t.Errorf("found %v", o.Verdict.Findings)
+		}
 		// The server only warns when it leaves a table out.
 		stolen := strings.Replace(string(steps[0].Args), fmt.Sprint(ask[uint32](t, server.DSN("postgres"), "SELECT 'own.mine'::regclass::oid")),
 			fmt.Sprint(ask[uint32](t, server.DSN("postgres"), "SELECT 'theirs'::regclass::oid")), 1)
@@ -281,6 +285,21 @@ func TestWhatTheRoleMayNotMaintainIsSaid(t *testing.T) {
 			t.Errorf("a table of somebody else: %v", err)
 		}
 	})
+}
+
+func TestNothingIsDueOnAStandby(t *testing.T) {
+	server := startServer(t, still)
+	sql(t, server.DSN("postgres"), "CREATE TABLE never (n int)", "INSERT INTO never VALUES (1)")
+	in := careFor(t, server, nil)
+	if steps := plan(t, in); len(steps) != 1 {
+		t.Errorf("due are %s", ids(steps))
+	}
+	must(t, server.Stop())
+	must(t, os.WriteFile(filepath.Join(server.Data, "standby.signal"), nil, 0o644))
+	must(t, server.Start(t.Context()))
+	if steps := plan(t, in); len(steps) != 0 {
+		t.Errorf("due are %s", ids(steps))
+	}
 }
 
 func TestWhatCannotBeToldIsAnError(t *testing.T) {
