@@ -85,6 +85,10 @@ func (b btreeIndex) bloat() float64 {
 	return math.Max(0, 1-pages*float64(b.Block)/float64(b.Size))
 }
 
+func (b btreeIndex) args() careArgs {
+	return careArgs{Schema: b.Schema, Table: b.Table, Index: b.Name, OID: b.OID, TableOID: b.Parent, Filenode: b.Filenode}
+}
+
 // bloated lists the indexes that are over the declared limits.
 func (in *Instance) bloated(ctx context.Context, conn *pgx.Conn, major int) ([]btreeIndex, error) {
 	limit := in.cfg.Reindex

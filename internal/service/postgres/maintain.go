@@ -49,7 +49,6 @@ type careArgs struct {
 	Analyze  bool       `json:"analyze,omitempty"`
 	Vacuumed *time.Time `json:"vacuumed,omitempty"` // when last, as it was planned
 	Analyzed *time.Time `json:"analyzed,omitempty"`
-	Bytes    int64      `json:"bytes,omitempty"` // free space that an index needs
 }
 
 // Maintenance lists what is due in every database of the target, also in those

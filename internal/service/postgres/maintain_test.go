@@ -104,7 +104,7 @@ func settle(t *testing.T, server *lab.Server, database, table string, dead int64
 }
 
 func TestOnlyTablesThatAskForItAreVacuumed(t *testing.T) {
-	onMajors(t, still, func(t *testing.T, server *lab.Server) {
+	on(t, majors, still, func(t *testing.T, server *lab.Server) {
 		sql(t, server.DSN("postgres"), "CREATE DATABASE cot")
 		sql(t, server.DSN("cot"),
 			"CREATE TABLE dead (n int)", "INSERT INTO dead SELECT generate_series(1, 10000)",
@@ -263,7 +263,7 @@ func TestProgressIsReportedAndTheTimeIsLimited(t *testing.T) {
 }
 
 func TestWhatTheRoleMayNotMaintainIsSaid(t *testing.T) {
-	onMajors(t, still, func(t *testing.T, server *lab.Server) {
+	on(t, ends, still, func(t *testing.T, server *lab.Server) {
 		sql(t, server.DSN("postgres"), "CREATE ROLE app LOGIN PASSWORD 'right'", "CREATE SCHEMA own AUTHORIZATION app",
 			"CREATE TABLE own.mine (n int)", "ALTER TABLE own.mine OWNER TO app", "INSERT INTO own.mine VALUES (1)",
 			"CREATE TABLE theirs (n int)", "INSERT INTO theirs VALUES (1)")

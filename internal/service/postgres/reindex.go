@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,16 +92,15 @@ func (p *planning) indexes(ctx context.Context) error {
 		if i.Leftover || i.Exclusion {
 			continue
 		}
-		// What an index that never came about needs is not known better than by its table's size.
-		err = errors.Join(err, p.index(i.args(), i.Label, i.Allowed, i.Size, service.Args{"valid": false, "share": 0.0, "limit": 0.0, "space_known": known}))
+		title := service.Args{"valid": false, "share": 0.0, "limit": 0.0, "space_known": known}
+		err = errors.Join(err, p.index(i.args(), i.Label, i.Allowed, i.Size, title))
 	}
 	for _, b := range bloated {
 		if b.Exclusion {
 			continue
 		}
-		a := careArgs{Schema: b.Schema, Table: b.Table, Index: b.Name, OID: b.OID, TableOID: b.Parent, Filenode: b.Filenode}
-		err = errors.Join(err, p.index(a, b.Label, b.Allowed, b.Size, service.Args{"valid": true, "share": b.bloat(),
-			"limit": float64(p.in.cfg.Reindex.Bloat), "space_known": known}))
+		title := service.Args{"valid": true, "share": b.bloat(), "limit": float64(p.in.cfg.Reindex.Bloat), "space_known": known}
+		err = errors.Join(err, p.index(b.args(), b.Label, b.Allowed, b.Size, title))
 	}
 	return err
 }
@@ -112,7 +110,6 @@ func (p *planning) index(a careArgs, label string, allowed bool, size int64, tit
 		p.denied = append(p.denied, label)
 		return nil
 	}
-	a.Bytes = size
 	title["index"], title["bytes"] = label, size
 	return p.add(opReindex, a, title)
 }
@@ -249,7 +246,7 @@ func (c *caring) tidy(ctx context.Context, before []indexState) error {
 	for _, i := range now {
 		ours := !slices.ContainsFunc(before, func(b indexState) bool { return b.OID == i.OID })
 		if ours && i.Leftover && !i.Valid {
-			err = cmp.Or(err, c.drop(ctx, i))
+			err = errors.Join(err, c.drop(ctx, i))
 		}
 	}
 	return err

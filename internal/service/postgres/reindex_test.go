@@ -40,7 +40,7 @@ var indexesOf = []string{
 }
 
 func TestBloatIsEstimatedOnEveryMajor(t *testing.T) {
-	onMajors(t, still, func(t *testing.T, server *lab.Server) {
+	on(t, majors, still, func(t *testing.T, server *lab.Server) {
 		sql(t, server.DSN("postgres"), indexesOf...)
 		sql(t, server.DSN("postgres"), "VACUUM ANALYZE items")
 		in := careFor(t, server, func(c *postgres.Config) { c.Reindex.Bloat = 0.15 })
@@ -76,7 +76,7 @@ func TestBloatIsEstimatedOnEveryMajor(t *testing.T) {
 }
 
 func TestInvalidIndexesAreBuiltAnew(t *testing.T) {
-	onMajors(t, still, func(t *testing.T, server *lab.Server) {
+	on(t, ends, still, func(t *testing.T, server *lab.Server) {
 		sql(t, server.DSN("postgres"), "CREATE TABLE twice (n int)", "INSERT INTO twice VALUES (1), (1)", "ANALYZE twice")
 		// One of them has a name as a rebuild gives, and is nobody's leftover.
 		for _, name := range []string{quoted(`Q"u o'te`), "mine_ccnew"} {
@@ -139,7 +139,7 @@ func cutOff(t *testing.T, server *lab.Server, in service.Doer, step service.Step
 }
 
 func TestALeftoverIsSweptByTheNextPlan(t *testing.T) {
-	onMajors(t, still, func(t *testing.T, server *lab.Server) {
+	on(t, ends, still, func(t *testing.T, server *lab.Server) {
 		sql(t, server.DSN("postgres"), indexesOf...)
 		sql(t, server.DSN("postgres"), "DELETE FROM items WHERE id % 10 > 0")
 		sql(t, server.DSN("postgres"), "VACUUM ANALYZE items", "DROP INDEX by_name, by_kind, by_upper, z_part", "CREATE TABLE other (n int)", "CREATE INDEX fine_ccnew ON other (n)")

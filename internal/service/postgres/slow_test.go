@@ -14,10 +14,13 @@ import (
 )
 
 // majors are the servers that lab/install brings; one that is missing is skipped.
-var majors = []int{15, 16, 17, 18}
+var (
+	majors = []int{15, 16, 17, 18}
+	ends   = []int{15, 18} // of their range
+)
 
-// onMajors runs a test on a server of each major version.
-func onMajors(t *testing.T, settings map[string]string, test func(t *testing.T, server *lab.Server)) {
+// on runs a test on a server of each of some major versions.
+func on(t *testing.T, majors []int, settings map[string]string, test func(t *testing.T, server *lab.Server)) {
 	for _, major := range majors {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			test(t, lab.Postgres(t, lab.Options{Major: major, Settings: settings}))
@@ -33,7 +36,7 @@ func slowAbove(mean time.Duration, calls int) func(*postgres.Config) {
 }
 
 func TestSlowStatementsAreFoundOnEveryMajor(t *testing.T) {
-	onMajors(t, recording, func(t *testing.T, server *lab.Server) {
+	on(t, majors, recording, func(t *testing.T, server *lab.Server) {
 		sql(t, server.DSN("postgres"), "CREATE SCHEMA monitoring", "CREATE EXTENSION pg_stat_statements SCHEMA monitoring", "CREATE DATABASE cot")
 		for range 3 {
 			sql(t, server.DSN("cot"), "SELECT pg_sleep(0.03), 'secret-value'", "/* upkeep's own */ SELECT 'quick', 12345", "COPY (SELECT pg_sleep(0.03)) TO STDOUT")

@@ -124,29 +124,39 @@ func (p *planning) tables(ctx context.Context) error {
 
 // table plans one step for one table: a VACUUM that does all that is due, or ANALYZE.
 func (p *planning) table(t dueTable) error {
-	limit := p.in.cfg.Vacuum
+	if t.IsDead || t.IsToast || t.IsOld {
+		return p.add(opVacuum, t.args(), t.title(p.in.cfg.Vacuum))
+	}
+	return p.add(opAnalyze, t.args(), t.title(p.in.cfg.Vacuum))
+}
+
+func (t dueTable) args() careArgs {
 	a := careArgs{Schema: t.Schema, Table: t.Name, OID: t.OID, Filenode: t.Filenode,
 		Analyze: t.IsStale, Vacuumed: t.Vacuumed, Analyzed: t.Analyzed}
-	title := service.Args{"table": t.Label, "dead": int64(0), "toast": false, "age": int64(0), "stale": t.IsStale, "analyzed": t.Analyzed != nil}
-	if t.IsStale {
-		title["modified"], title["live"], title["modified_limit"] = t.Modified, t.Live, float64(limit.Modified)
+	if t.IsOld {
+		a.Frozen = t.Frozen
 	}
+	return a
+}
+
+// title gives the numbers of every reason beside its limit.
+func (t dueTable) title(limit Vacuum) service.Args {
+	title := service.Args{"table": t.Label, "dead": int64(0), "age": int64(0), "toast": !t.IsDead,
+		"stale": t.IsStale, "analyzed": t.Analyzed != nil}
 	dead, rows := t.Dead, t.Dead+t.Live
 	if !t.IsDead {
 		dead, rows = t.ToastDead, t.ToastDead+t.ToastLive
 	}
 	if t.IsDead || t.IsToast {
 		title["dead"], title["rows"], title["share"], title["limit"] = dead, rows, float64(dead)/float64(rows), float64(limit.Dead)
-		title["toast"] = !t.IsDead
 	}
 	if t.IsOld {
-		a.Frozen = t.Frozen
 		title["age"], title["ages"], title["age_share"], title["age_limit"] = t.Age, t.Ages, float64(t.Age)/float64(t.AgeMax), float64(limit.Freeze)
 	}
-	if t.IsDead || t.IsToast || t.IsOld {
-		return p.add(opVacuum, a, title)
+	if t.IsStale {
+		title["modified"], title["live"], title["modified_limit"] = t.Modified, t.Live, float64(limit.Modified)
 	}
-	return p.add(opAnalyze, a, title)
+	return title
 }
 
 // tableState is what Do compares.
