@@ -224,3 +224,23 @@ func TestLimitsOfCareAreValidated(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 }
+
+func TestTheStateOfAnOlderVersionIsNoBeginning(t *testing.T) {
+	s := start(t, "", "slowlog-log-slower-than 20000")
+	c := client(t, s, 0)
+	for range 3 {
+		must(t, c.Do(t.Context(), "DEBUG", "SLEEP", "0.03").Err())
+	}
+	for range 200 {
+		_ = c.Get(t.Context(), "nothing").Err()
+	}
+	run := parseInfo(c.Info(t.Context(), "server").Val())["run_id"]
+	in := declare(t, s, strict, func(_ *Config, env *service.Env) {
+		must(t, env.State.Set(t.Context(), stateKey, `{"run_id": "`+run+`", "at": "2026-01-01T00:00:00Z", "evicted": 0, "rejected": 0}`))
+	})
+	for range 2 {
+		if got, v := checked(t, in); len(got) != 0 || v.Facts["hit_rate"] != nil {
+			t.Errorf("found %v, facts %v", v.Findings, v.Facts)
+		}
+	}
+}

@@ -27,29 +27,16 @@ type counters struct {
 // changes reports what happened since the last check. The first check has
 // nothing to compare with and only remembers.
 func (in *Instance) changes(ctx context.Context, c *conn, v *service.Verdict, about info, own lookups) error {
-	now := counters{RunID: about["run_id"], At: in.env.Now(), Own: own, Looked: &lookups{}}
-	now.Evicted, _ = about.number("evicted_keys")
-	now.Rejected, _ = about.number("rejected_connections")
-	now.Looked.Hits, _ = about.number("keyspace_hits")
-	now.Looked.Misses, _ = about.number("keyspace_misses")
+	now := in.count(about, own)
 	before, err := in.remembered(ctx)
 	if err != nil {
 		return err
 	}
 	if before != nil {
-		since := *before
-		if since.RunID != now.RunID {
-			since = counters{RunID: now.RunID, At: since.At, Looked: &lookups{}}
+		if before.RunID != now.RunID {
+			before = &counters{RunID: now.RunID, At: before.At, Looked: &lookups{}}
 		}
-		before = &since
-		window := now.At.Sub(since.At).Seconds()
-		if n := now.Evicted - since.Evicted; n > 0 {
-			v.Warn("evictions", "", service.Args{"keys": n, "window": window, "policy": about["maxmemory_policy"]})
-		}
-		if n := now.Rejected - since.Rejected; n > 0 {
-			v.Warn("connections-rejected", "", service.Args{"connections": n, "window": window})
-		}
-		in.hits(v, since, now, window)
+		in.growth(v, *before, now, about)
 	}
 	if now.Slow, err = in.slow(c, v, before); err != nil {
 		return err
@@ -62,6 +49,26 @@ func (in *Instance) changes(ctx context.Context, c *conn, v *service.Verdict, ab
 		return fmt.Errorf("remember the counters: %w", err)
 	}
 	return nil
+}
+
+func (in *Instance) count(about info, own lookups) counters {
+	now := counters{RunID: about["run_id"], At: in.env.Now(), Own: own, Looked: &lookups{}}
+	now.Evicted, _ = about.number("evicted_keys")
+	now.Rejected, _ = about.number("rejected_connections")
+	now.Looked.Hits, _ = about.number("keyspace_hits")
+	now.Looked.Misses, _ = about.number("keyspace_misses")
+	return now
+}
+
+func (in *Instance) growth(v *service.Verdict, since, now counters, about info) {
+	window := now.At.Sub(since.At).Seconds()
+	if n := now.Evicted - since.Evicted; n > 0 {
+		v.Warn("evictions", "", service.Args{"keys": n, "window": window, "policy": about["maxmemory_policy"]})
+	}
+	if n := now.Rejected - since.Rejected; n > 0 {
+		v.Warn("connections-rejected", "", service.Args{"connections": n, "window": window})
+	}
+	in.hits(v, since, now, window)
 }
 
 // hits judges the lookups since the last check, without our own. A counter that
