@@ -9,10 +9,11 @@ import (
 	"upkeep/internal/service/host"
 	"upkeep/internal/service/postgres"
 	"upkeep/internal/service/process"
+	"upkeep/internal/service/rabbitmq"
 	"upkeep/internal/service/redis"
 )
 
 // Kinds returns every kind that ships.
 func Kinds() *service.Registry {
-	return service.NewRegistry(endpoint.Kind, files.Kind, host.Kind, postgres.Kind, process.Kind, redis.Kind)
+	return service.NewRegistry(endpoint.Kind, files.Kind, host.Kind, postgres.Kind, process.Kind, rabbitmq.Kind, redis.Kind)
 }
