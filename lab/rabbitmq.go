@@ -62,6 +62,9 @@ func StartRabbitMQ(ctx context.Context, dir string, o Options) (*Server, error) 
 		return nil, err
 	}
 	s.argv = func(port int) []string { return node.argv(program, port) }
+	s.control = func(port int, args []string) []string {
+		return append(node.environment(port), append([]string{filepath.Join(filepath.Dir(program), "rabbitmqctl"), "-q"}, args...)...)
+	}
 	s.besides = []string{"epmd", "-port", strconv.Itoa(node.epmd), "-address", s.Host}
 	return s, s.startOnFreePort(ctx)
 }
@@ -123,6 +126,10 @@ func (s *Server) rabbitConf(n rabbitNode, o Options) string {
 // RabbitMQ would start a port mapper that outlives it; it finds the one that runs
 // beside it and ends with it.
 func (n rabbitNode) argv(program string, port int) []string {
+	return append(n.environment(port), program)
+}
+
+func (n rabbitNode) environment(port int) []string {
 	return []string{"/usr/bin/env",
 		"RUNNING_UNDER_SYSTEMD=1", "HOME=" + n.dir, "RABBITMQ_BASE=" + n.dir,
 		"RABBITMQ_NODENAME=lab" + strconv.Itoa(port) + "@localhost",
@@ -133,8 +140,15 @@ func (n rabbitNode) argv(program string, port int) []string {
 		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1", "RABBITMQ_NODE_PORT=" + strconv.Itoa(port),
 		"RABBITMQ_DIST_PORT=" + strconv.Itoa(n.distant),
 		"ERL_EPMD_PORT=" + strconv.Itoa(n.epmd), "ERL_EPMD_ADDRESS=127.0.0.1",
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +S 1:1",
-		program}
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +S 1:1"}
+}
+
+// Rabbitmqctl runs the node's own control program, which takes some seconds.
+func (s *Server) Rabbitmqctl(ctx context.Context, args ...string) error {
+	if s.control == nil {
+		return fmt.Errorf("%s has no rabbitmqctl", s.Component)
+	}
+	return runAs(ctx, s.account, s.Dir, s.control(s.Port, args)...)
 }
 
 // rabbitAnswers wants both doors open: the management plugin comes last.

@@ -32,7 +32,8 @@ type Server struct {
 	detached bool
 	proc     *process
 
-	besides []string // a program that the server needs beside it: RabbitMQ's port mapper
+	control func(port int, args []string) []string // argv of RabbitMQ's control program
+	besides []string                               // a program that the server needs beside it: RabbitMQ's port mapper
 	beside  *process
 }
 

@@ -4,6 +4,7 @@ package all
 
 import (
 	"upkeep/internal/service"
+	"upkeep/internal/service/celery"
 	"upkeep/internal/service/endpoint"
 	"upkeep/internal/service/files"
 	"upkeep/internal/service/host"
@@ -15,5 +16,5 @@ import (
 
 // Kinds returns every kind that ships.
 func Kinds() *service.Registry {
-	return service.NewRegistry(endpoint.Kind, files.Kind, host.Kind, postgres.Kind, process.Kind, rabbitmq.Kind, redis.Kind)
+	return service.NewRegistry(celery.Kind, endpoint.Kind, files.Kind, host.Kind, postgres.Kind, process.Kind, rabbitmq.Kind, redis.Kind)
 }
