@@ -45,12 +45,17 @@ func (t scriptTB) Context() context.Context          { return context.Background
 func (t scriptTB) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
 func (t scriptTB) Skipf(format string, args ...any)  { t.ts.Fatalf("missing: "+format, args...) }
 
-// start postgres|redis NAME [KEY=VALUE…]: starts a server and sets NAME_HOST,
-// NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID; the password also lies in
-// NAME.password. The keys password and major are the lab's, others are settings.
+// start postgres|redis|rabbitmq NAME [KEY=VALUE…]: starts a server and sets
+// NAME_HOST, NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID, and for RabbitMQ
+// NAME_MANAGEMENT; the password also lies in NAME.password. The keys password and
+// major are the lab's, others are settings. start celery is in queues_test.go.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: start postgres|redis NAME [KEY=VALUE…]")
+		ts.Fatalf("usage: start postgres|redis|rabbitmq|celery NAME [KEY=VALUE…]")
+	}
+	if args[0] == "celery" {
+		startWorker(ts, args[1], args[2:])
+		return
 	}
 	s := launch(ts, args[0], options(ts, args[2:]))
 	ts.Value(labKey{}).(*servers).byName[args[1]] = s
@@ -80,6 +85,8 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 		return &running{Server: lab.Postgres(scriptTB{ts}, o)}
 	case "redis":
 		return &running{Server: lab.Redis(scriptTB{ts}, o), redis: true}
+	case "rabbitmq":
+		return &running{Server: lab.RabbitMQ(scriptTB{ts}, o)}
 	}
 	ts.Fatalf("there is no server %q", kind)
 	return nil
@@ -87,7 +94,7 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 
 func describe(ts *testscript.TestScript, name string, s *running) {
 	for key, value := range map[string]string{"HOST": s.Host, "PORT": fmt.Sprint(s.Port), "USER": s.User,
-		"PASSWORD": s.Password, "PID": fmt.Sprint(s.PID())} {
+		"PASSWORD": s.Password, "PID": fmt.Sprint(s.PID()), "MANAGEMENT": s.Management} {
 		ts.Setenv(name+"_"+key, value)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(name+".password"), []byte(s.Password+"\n"), 0o600))

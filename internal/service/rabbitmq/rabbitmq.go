@@ -30,6 +30,13 @@ var (
 	_ service.Collector  = (*Instance)(nil)
 	_ service.Identifier = (*Instance)(nil)
 	_ service.Broker     = (*Instance)(nil)
+	_ service.Sizer      = (*Instance)(nil)
+	_ service.Source     = (*Instance)(nil)
+	_ service.Restorer   = (*Instance)(nil)
+	_ service.Driller    = (*Instance)(nil)
+	_ service.Verifier   = (*Instance)(nil)
+	_ service.Extractor  = (*Instance)(nil)
+	_ service.Prober     = (*Instance)(nil)
 )
 
 // Instance is one declared broker. It keeps no connection between calls.
@@ -38,6 +45,8 @@ type Instance struct {
 	cfg  Config
 	at   address
 	http *http.Client
+	// fixed is the password of a scratch node, which no reference names.
+	fixed string
 }
 
 func open(env service.Env, cfg Config) (*Instance, error) {
@@ -70,8 +79,8 @@ func (in *Instance) identityOf(about overview) string {
 }
 
 func (in *Instance) password(ctx context.Context) (string, error) {
-	if in.cfg.Password.IsZero() {
-		return "", nil
+	if in.fixed != "" || in.cfg.Password.IsZero() {
+		return in.fixed, nil
 	}
 	password, err := in.env.Secret(ctx, in.cfg.Password)
 	if err != nil {
