@@ -109,7 +109,6 @@ func (s *Server) rabbitConf(n rabbitNode, o Options) string {
 		"management.tcp.ip": s.Host, "management.tcp.port": strconv.Itoa(n.management),
 		"default_user": s.User, "default_pass": s.Password,
 		"vm_memory_high_watermark.absolute": "512MB", "disk_free_limit.absolute": "1MB",
-		"collect_statistics_interval": "1000", // milliseconds; what the management API tells is as old
 	}
 	maps.Copy(all, o.Settings)
 	var text strings.Builder

@@ -65,7 +65,7 @@ func TestWorkersInEveryState(t *testing.T) {
 
 	// Running longer than it may, and what waits behind it.
 	call(t, s, "ocr", "lab.ocr_processing", 1, 600)
-	v = found(t, declare(t, env, func(c *Config) { c.MaxRuntime = quantity.Duration(100 * time.Millisecond) }),
+	found(t, declare(t, env, func(c *Config) { c.MaxRuntime = quantity.Duration(100 * time.Millisecond) }),
 		routes(severities{"queue-unconsumed files": crit, "task-long " + taskID(t, in): soft}))
 	sampled(t, in, "celery_worker_up w1@lab 1", "celery_worker_tasks_active w1@lab 1", "celery_queue_length files 3",
 		"celery_active_consumer_count files 0", "celery_active_worker_count ocr 1", "celery_active_process_count ocr 1")

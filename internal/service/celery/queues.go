@@ -108,7 +108,7 @@ func (in *Instance) wanted(r *round) (all map[string]wanted, sure bool) {
 // parseRoutes reads task_routes: a mapping of tasks to options or queue names, pairs,
 // or a list of these.
 func parseRoutes(text json.RawMessage) (queues map[string]string, whole bool) {
-	queues, whole = map[string]string{}, true
+	queues = map[string]string{}
 	var routes any
 	if len(text) > 0 && json.Unmarshal(text, &routes) != nil {
 		return queues, false

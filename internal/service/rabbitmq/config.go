@@ -127,7 +127,7 @@ const (
 )
 
 var (
-	errPasswordInURL = errors.New(passwordInURL)
+	errPasswordInURL = errors.New("the address holds a password")
 	errURL           = errors.New(badURL)
 )
 

@@ -104,7 +104,7 @@ func slugs(t *testing.T, v service.Verdict) map[string]service.Severity {
 	return got
 }
 
-// eventually repeats until the state is there: statistics come every second.
+// eventually repeats until the state is there: statistics are up to ten seconds late.
 func eventually(t *testing.T, ready func() error) {
 	t.Helper()
 	end := time.Now().Add(30 * time.Second)

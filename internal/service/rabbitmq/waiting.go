@@ -22,7 +22,7 @@ type mark struct {
 // A broker does not know how old a message is. But while a queue holds more ready
 // messages than were published to it since a mark, one of them was there at the
 // mark already, whatever was delivered, expired or purged meanwhile. So "waits at
-// least since" needs no look at a message. Counters are up to five seconds late,
+// least since" needs no look at a message. Counters are up to ten seconds late,
 // which can keep a mark one check too long, and a queue that is deleted and made
 // again between two checks keeps its mark if it got more messages than the old one.
 type waits struct {
