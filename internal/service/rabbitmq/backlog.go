@@ -45,7 +45,7 @@ func (in *Instance) backlog(ctx context.Context, v *service.Verdict, seen view) 
 
 // queue judges one queue. What it lacks is told before how much it holds.
 func (in *Instance) queue(v *service.Verdict, q queue, waited float64) {
-	want, declared := in.cfg.of(q.name)
+	want := in.cfg.of(q.name)
 	args := service.Args{"queue": q.name, "ready": q.ready.value, "unacked": q.unacked.value,
 		"consumers": q.consumers.value, "waited": waited}
 	switch {
@@ -53,9 +53,7 @@ func (in *Instance) queue(v *service.Verdict, q queue, waited float64) {
 		v.Crit("queue-missing", q.name, service.Args{"queue": q.name})
 		return
 	case !q.ready.known || !q.consumers.known:
-		if declared || !q.missing {
-			v.Unsure("queue-unmeasured", q.name, service.Args{"queue": q.name})
-		}
+		v.Unsure("queue-unmeasured", q.name, service.Args{"queue": q.name})
 		return
 	}
 	consumed(v, q, want, args)

@@ -100,15 +100,15 @@ func (l Limits) validate(path string, p *diag.List) {
 }
 
 // of returns the limits of one queue.
-func (c *Config) of(queue string) (q Queue, declared bool) {
-	q, declared = c.Queues[queue]
+func (c *Config) of(queue string) Queue {
+	q := c.Queues[queue]
 	if q.MaxMessages == 0 {
 		q.MaxMessages = c.MaxMessages
 	}
 	if q.MaxWait == 0 {
 		q.MaxWait = c.MaxWait
 	}
-	return q, declared
+	return q
 }
 
 // address is where, as whom and into which virtual host to log in.
