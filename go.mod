@@ -31,6 +31,7 @@ require (
 	github.com/prometheus/common v0.71.0
 	github.com/prometheus/node_exporter v1.12.1
 	github.com/prometheus/procfs v0.22.0
+	github.com/rabbitmq/amqp091-go v1.16.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3

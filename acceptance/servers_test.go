@@ -47,16 +47,21 @@ func (t scriptTB) Context() context.Context          { return context.Background
 func (t scriptTB) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
 func (t scriptTB) Skipf(format string, args ...any)  { t.ts.Fatalf("missing: "+format, args...) }
 
-// start postgres|redis|minio NAME [KEY=VALUE…]: starts a server and sets NAME_HOST,
-// NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID; the password also lies in
-// NAME.password. The keys password and major are the lab's, others are settings.
-// start docker NAME: see startEngine.
+// start postgres|redis|minio|rabbitmq NAME [KEY=VALUE…]: starts a server and sets
+// NAME_HOST, NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID, and for RabbitMQ
+// NAME_MANAGEMENT; the password also lies in NAME.password. The keys password and
+// major are the lab's, others are settings. start celery is in queues_test.go, start
+// docker in docker_test.go.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: start postgres|redis|minio|docker NAME [KEY=VALUE…]")
+		ts.Fatalf("usage: start postgres|redis|minio|rabbitmq|celery|docker NAME [KEY=VALUE…]")
 	}
-	if args[0] == "docker" {
+	switch args[0] {
+	case "docker":
 		startEngine(ts, args[1])
+		return
+	case "celery":
+		startWorker(ts, args[1], args[2:])
 		return
 	}
 	s := launch(ts, args[0], options(ts, args[2:]))
@@ -92,6 +97,8 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 		ts.Check(err)
 		ts.Setenv("MINIO_DIR", filepath.Dir(program)) // for tools: in an upkeep.yaml
 		return &running{Server: lab.MinIO(scriptTB{ts}, o)}
+	case "rabbitmq":
+		return &running{Server: lab.RabbitMQ(scriptTB{ts}, o)}
 	}
 	ts.Fatalf("there is no server %q", kind)
 	return nil
@@ -99,7 +106,7 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 
 func describe(ts *testscript.TestScript, name string, s *running) {
 	for key, value := range map[string]string{"HOST": s.Host, "PORT": fmt.Sprint(s.Port), "USER": s.User,
-		"PASSWORD": s.Password, "PID": fmt.Sprint(s.PID())} {
+		"PASSWORD": s.Password, "PID": fmt.Sprint(s.PID()), "MANAGEMENT": s.Management} {
 		ts.Setenv(name+"_"+key, value)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(name+".password"), []byte(s.Password+"\n"), 0o600))

@@ -12,7 +12,8 @@ import (
 
 // Need skips the test when a component is missing, with the way to get it; with
 // CI=true a missing component is a failure. Components are "postgres",
-// "postgres 15", "redis", "minio", "docker", "root", or the name of any program.
+// "postgres 15", "redis", "minio", "docker", "rabbitmq", "celery", "root", or the
+// name of any program.
 func Need(t TB, components ...string) {
 	t.Helper()
 	for _, c := range components {
@@ -52,6 +53,12 @@ func Find(component string) error {
 		name = "redis-server"
 	case "docker":
 		return findDocker()
+	case "rabbitmq":
+		_, err := rabbitProgram()
+		return err
+	case "celery":
+		_, err := celeryProgram()
+		return err
 	}
 	_, err := exec.LookPath(name)
 	if err != nil {
