@@ -30,6 +30,7 @@ require (
 )
 
 require (
+	github.com/neo4j/neo4j-go-driver/v5 v5.28.4 // indirect
 	github.com/tidwall/gjson v1.18.0 // indirect
 	github.com/tidwall/match v1.1.1 // indirect
 	github.com/tidwall/pretty v1.2.0 // indirect

@@ -12,7 +12,7 @@ import (
 
 // Need skips the test when a component is missing, with the way to get it; with
 // CI=true a missing component is a failure. Components are "postgres",
-// "postgres 15", "redis", "root", or the name of any program.
+// "postgres 15", "redis", "neo4j", "root", or the name of any program.
 func Need(t TB, components ...string) {
 	t.Helper()
 	for _, c := range components {
@@ -44,6 +44,12 @@ func Find(component string) error {
 			return fmt.Errorf("%q is not a major version of PostgreSQL", version)
 		}
 		_, err = postgresBin(major)
+		return err
+	case "neo4j":
+		if _, err := exec.LookPath("java"); err != nil {
+			return fmt.Errorf("java is not on PATH; as root, lab/install installs it")
+		}
+		_, err := Neo4jBin()
 		return err
 	case "redis":
 		name = "redis-server"

@@ -15,7 +15,7 @@ import (
 
 // Server is one private server.
 type Server struct {
-	Component    string // "postgres" or "redis"
+	Component    string // "postgres", "redis" or "neo4j"
 	Host         string // always 127.0.0.1
 	Port         int
 	User         string // superuser of PostgreSQL; empty for Redis
