@@ -13,6 +13,7 @@ require (
 	github.com/klauspost/compress v1.20.3
 	github.com/kopia/kopia v0.23.1
 	github.com/lmittmann/tint v1.2.1
+	github.com/neo4j/neo4j-go-driver/v5 v5.28.4
 	github.com/nicksnyder/go-i18n/v2 v2.7.0
 	github.com/oliver006/redis_exporter v1.82.0
 	github.com/prometheus-community/postgres_exporter v0.19.1
@@ -30,7 +31,6 @@ require (
 )
 
 require (
-	github.com/neo4j/neo4j-go-driver/v5 v5.28.4 // indirect
 	github.com/tidwall/gjson v1.18.0 // indirect
 	github.com/tidwall/match v1.1.1 // indirect
 	github.com/tidwall/pretty v1.2.0 // indirect
