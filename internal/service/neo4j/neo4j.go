@@ -12,6 +12,7 @@ import (
 	_ "embed"
 	"fmt"
 	"path/filepath"
+	_ "time/tzdata" // properties name zones that a small machine may not have
 
 	"upkeep/internal/service"
 )
@@ -29,7 +30,13 @@ var (
 	_ service.Checker    = (*Instance)(nil)
 	_ service.Collector  = (*Instance)(nil)
 	_ service.Identifier = (*Instance)(nil)
+	_ service.Sizer      = (*Instance)(nil)
+	_ service.Source     = (*Instance)(nil)
+	_ service.Restorer   = (*Instance)(nil)
+	_ service.Driller    = (*Instance)(nil)
+	_ service.Verifier   = (*Instance)(nil)
 	_ service.Queryer    = (*Instance)(nil)
+	_ service.Prober     = (*Instance)(nil)
 )
 
 // Instance is one declared database. It keeps no connection between calls.
