@@ -119,11 +119,17 @@ func (s *stored) each(ctx context.Context, name string, line func([]byte) error)
 // prove reads all parts once and finds damage before anything is changed.
 func (s *stored) prove(ctx context.Context) error {
 	for _, name := range s.parts {
+		part, err := s.copy.Part(ctx, name)
+		if err != nil {
+			return fmt.Errorf("find %s in the copy: %w", name, err)
+		}
+		s.total += 2 * max(part.Size, 0) // they are read again
+	}
+	for _, name := range s.parts {
 		if err := s.each(ctx, name, func([]byte) error { return nil }); err != nil {
 			return err
 		}
 	}
-	s.total = 2 * s.done // they are read again
 	return nil
 }
 
