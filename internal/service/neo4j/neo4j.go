@@ -36,6 +36,9 @@ var (
 	_ service.Driller    = (*Instance)(nil)
 	_ service.Verifier   = (*Instance)(nil)
 	_ service.Queryer    = (*Instance)(nil)
+	_ service.Maintainer = (*Instance)(nil)
+	_ service.Doer       = (*Instance)(nil)
+	_ service.Undoer     = (*Instance)(nil)
 	_ service.Prober     = (*Instance)(nil)
 )
 

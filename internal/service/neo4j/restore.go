@@ -202,5 +202,8 @@ func (w *writer) createMissing(ctx context.Context, rules schema) error {
 			return fmt.Errorf("make %s: %w", r.definition(), err)
 		}
 	}
-	return w.link.command(ctx, "CALL db.awaitIndexes(86400)") // seconds; the call's own deadline comes first
+	return w.link.command(ctx, awaitIndexes)
 }
+
+// awaitIndexes takes seconds; the call's own deadline comes first.
+const awaitIndexes = "CALL db.awaitIndexes(86400)"
