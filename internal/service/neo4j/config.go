@@ -49,8 +49,8 @@ type Range struct {
 type Orphan struct {
 	Label     string            `yaml:"label"`
 	OlderThan quantity.Duration `yaml:"older_than"`
-	Since     string            `yaml:"since"` // property with the time of making; a node without a readable one stays
-	KeepIf    *KeepIf           `yaml:"keep_if"`
+	Since     string            `yaml:"since"`   // property with the time of making; a node without a readable one stays
+	KeepIf    KeepIf            `yaml:"keep_if"` // asks another target; left out = only the rest of the rule counts
 	AtMost    AtMost            `yaml:"at_most"` // over it nothing is deleted
 }
 
@@ -60,6 +60,9 @@ type KeepIf struct {
 	Query    string `yaml:"query"`
 	Property string `yaml:"property"`
 }
+
+// asks reports whether there is anything of it.
+func (k KeepIf) asks() bool { return k != KeepIf{} }
 
 // AtMost is a cap: a share of the label's nodes, or a number of nodes.
 type AtMost struct {
@@ -142,7 +145,7 @@ func (o Orphan) validate(i int, p *diag.List) {
 	needed(p, at("orphans", i, "older_than"), o.OlderThan > 0)
 	needed(p, at("orphans", i, "since"), o.Since != "")
 	needed(p, at("orphans", i, "at_most"), o.AtMost != AtMost{})
-	if k := o.KeepIf; k != nil {
+	if k := o.KeepIf; k.asks() {
 		needed(p, at("orphans", i, "keep_if.target"), k.Target != "")
 		needed(p, at("orphans", i, "keep_if.query"), k.Query != "")
 		needed(p, at("orphans", i, "keep_if.property"), k.Property != "")
@@ -163,7 +166,7 @@ func at(list string, i int, key string) string {
 // Peers are the targets that orphan rules ask.
 func (c *Config) Peers() (refs []service.PeerRef) {
 	for i, o := range c.Orphans {
-		if o.KeepIf != nil {
+		if o.KeepIf.Target != "" {
 			refs = append(refs, service.PeerRef{Path: at("orphans", i, "keep_if.target"), Target: o.KeepIf.Target})
 		}
 	}

@@ -140,7 +140,7 @@ func tidy(t *testing.T, s *lab.Server, peer service.Instance, most AtMost, chang
 	return declare(t, s, append([]func(*Config, *service.Env){func(c *Config, env *service.Env) {
 		o := Orphan{Label: "Entity", OlderThan: quantity.Duration(30 * 24 * time.Hour), Since: "created_at", AtMost: most}
 		if peer != nil {
-			o.KeepIf = &KeepIf{Target: "db", Query: "select neo4j_node_id from kg_entities", Property: "id"}
+			o.KeepIf = KeepIf{Target: "db", Query: "select neo4j_node_id from kg_entities", Property: "id"}
 			env.Peer = func(string) (service.Instance, error) { return peer, nil }
 		}
 		c.Orphans = []Orphan{o}

@@ -72,10 +72,10 @@ func (in *Instance) orphanStep(o Orphan, a orphansOf, part int) service.Step {
 // with among only those.
 func (in *Instance) orphans(ctx context.Context, l *link, o Orphan, among []string) ([]string, error) {
 	found, err := in.candidates(ctx, l, o, among)
-	if err != nil || len(found) == 0 || o.KeepIf == nil {
+	if err != nil || len(found) == 0 || !o.KeepIf.asks() {
 		return slices.Sorted(maps.Keys(found)), err
 	}
-	if err := in.keepReferenced(ctx, *o.KeepIf, found); err != nil {
+	if err := in.keepReferenced(ctx, o.KeepIf, found); err != nil {
 		return nil, err
 	}
 	return slices.Sorted(maps.Keys(found)), nil
@@ -84,17 +84,13 @@ func (in *Instance) orphans(ctx context.Context, l *link, o Orphan, among []stri
 // candidates are the nodes of the label without relationships that are old enough,
 // with the value that rows may name. A node whose age cannot be told is too young.
 func (in *Instance) candidates(ctx context.Context, l *link, o Orphan, among []string) (map[string]string, error) {
-	property := ""
-	if o.KeepIf != nil {
-		property = o.KeepIf.Property
-	}
 	cypher := "MATCH (n:" + quote(o.Label) + ") WHERE NOT (n)--() RETURN elementId(n), n[$since], n[$property]"
 	if among != nil {
 		cypher = "MATCH (n:" + quote(o.Label) + ") WHERE elementId(n) IN $among AND NOT (n)--() RETURN elementId(n), n[$since], n[$property]"
 	}
 	before := in.env.Now().Add(-o.OlderThan.Std())
 	found := map[string]string{}
-	params := map[string]any{"since": o.Since, "property": property, "among": among}
+	params := map[string]any{"since": o.Since, "property": o.KeepIf.Property, "among": among}
 	err := l.read(ctx, cypher, params, func(r *driver.Record) error {
 		made, known := timeOf(r.Values[1])
 		if !known || !made.Before(before) {
