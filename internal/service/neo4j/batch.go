@@ -22,12 +22,13 @@ const (
 type batch struct {
 	records []record
 	bytes   int
+	most    int // records
 	flush   func([]record) error
 }
 
 func (b *batch) add(r record, bytes int) error {
 	b.records = append(b.records, r)
-	if b.bytes += bytes; len(b.records) < batchRecords && b.bytes < batchBytes {
+	if b.bytes += bytes; len(b.records) < b.most && b.bytes < batchBytes {
 		return nil
 	}
 	return b.end(nil)

@@ -35,6 +35,7 @@ var (
 	_ service.Restorer   = (*Instance)(nil)
 	_ service.Driller    = (*Instance)(nil)
 	_ service.Verifier   = (*Instance)(nil)
+	_ service.Extractor  = (*Instance)(nil)
 	_ service.Queryer    = (*Instance)(nil)
 	_ service.Maintainer = (*Instance)(nil)
 	_ service.Doer       = (*Instance)(nil)

@@ -110,7 +110,7 @@ func (w *writer) repeat(ctx context.Context, step string) error {
 // between them.
 func (w *writer) fill(ctx context.Context, wanted func(labels []string) bool) error {
 	for _, name := range w.from.nodes() {
-		b := &batch{flush: func(records []record) error { return w.createNodes(ctx, records) }}
+		b := &batch{most: batchRecords, flush: func(records []record) error { return w.createNodes(ctx, records) }}
 		err := w.from.each(ctx, name, func(line []byte) error {
 			r, err := recordOf(line)
 			if err != nil || !wanted(r.Labels) {
@@ -133,7 +133,7 @@ func (w *writer) fill(ctx context.Context, wanted func(labels []string) bool) er
 // fillRelationships leaves out those of nodes that were not selected. In a whole
 // restore there are none: that is damage.
 func (w *writer) fillRelationships(ctx context.Context, name string) error {
-	b := &batch{flush: func(records []record) error { return w.createRelationships(ctx, records) }}
+	b := &batch{most: batchRecords, flush: func(records []record) error { return w.createRelationships(ctx, records) }}
 	err := w.from.each(ctx, name, func(line []byte) error {
 		r, err := recordOf(line)
 		if err != nil {
