@@ -25,6 +25,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"json":       jsonValue,
 		"number":     number,
 		"redis":      redisCommand,
+		"cypher":     cypherCommand,
 		"save":       save,
 		"seed":       seedData,
 		"server":     control,

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/neo4j/neo4j-go-driver/v5/neo4j"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -45,12 +46,12 @@ func (t scriptTB) Context() context.Context          { return context.Background
 func (t scriptTB) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
 func (t scriptTB) Skipf(format string, args ...any)  { t.ts.Fatalf("missing: "+format, args...) }
 
-// start postgres|redis NAME [KEY=VALUE…]: starts a server and sets NAME_HOST,
+// start postgres|redis|neo4j NAME [KEY=VALUE…]: starts a server and sets NAME_HOST,
 // NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID; the password also lies in
 // NAME.password. The keys password and major are the lab's, others are settings.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: start postgres|redis NAME [KEY=VALUE…]")
+		ts.Fatalf("usage: start postgres|redis|neo4j NAME [KEY=VALUE…]")
 	}
 	s := launch(ts, args[0], options(ts, args[2:]))
 	ts.Value(labKey{}).(*servers).byName[args[1]] = s
@@ -80,6 +81,11 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 		return &running{Server: lab.Postgres(scriptTB{ts}, o)}
 	case "redis":
 		return &running{Server: lab.Redis(scriptTB{ts}, o), redis: true}
+	case "neo4j":
+		bin, err := lab.Neo4jBin()
+		ts.Check(err)
+		ts.Setenv("PATH", bin+":"+ts.Getenv("PATH")) // where upkeep finds the program for a scratch server
+		return &running{Server: lab.Neo4j(scriptTB{ts}, o)}
 	}
 	ts.Fatalf("there is no server %q", kind)
 	return nil
@@ -190,6 +196,29 @@ func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v: %v", args[1:], err)
 	}
 	fmt.Fprintln(ts.Stdout(), answer)
+}
+
+// cypher NAME STATEMENT: runs one statement and prints one row per line, values
+// divided by |.
+func cypherCommand(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, s := context.Background(), lookup(ts, args[0])
+	driver, err := neo4j.NewDriverWithContext("bolt://"+s.Addr(), neo4j.BasicAuth(s.User, s.Password, ""))
+	ts.Check(err)
+	defer driver.Close(ctx)
+	got, err := neo4j.ExecuteQuery(ctx, driver, args[1], nil, neo4j.EagerResultTransformer)
+	if (err != nil) != neg {
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	if err != nil {
+		return
+	}
+	for _, record := range got.Records {
+		row := make([]string, len(record.Values))
+		for i, value := range record.Values {
+			row[i] = fmt.Sprint(value)
+		}
+		fmt.Fprintln(ts.Stdout(), strings.Join(row, "|"))
+	}
 }
 
 // seed POSTGRES REDIS DIR [ROWS]: fills new servers and a directory with
