@@ -174,7 +174,7 @@ func (c *Config) Peers() (refs []service.PeerRef) {
 }
 
 var (
-	errPasswordInURL = errors.New(passwordInURL)
+	errPasswordInURL = errors.New("the address holds a password")
 	errURL           = errors.New(badURL)
 )
 

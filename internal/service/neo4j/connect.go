@@ -2,6 +2,7 @@ package neo4j
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (in *Instance) connect(ctx context.Context) (*link, error) {
 			return nil, fmt.Errorf("resolve the password: %w", err)
 		}
 	}
-	authorities, err := in.authorities()
+	trust, err := in.trust()
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (in *Instance) connect(ctx context.Context) (*link, error) {
 		c.ConnectionAcquisitionTimeout = 2 * connectPatience
 		c.MaxTransactionRetryTime = connectPatience
 		c.FetchSize = fetchSize
-		c.RootCAs = authorities
+		c.TlsConfig = trust
 		c.TelemetryDisabled = true
 		c.UserAgent = "upkeep"
 	})
@@ -81,7 +82,8 @@ func (in *Instance) connect(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-func (in *Instance) authorities() (*x509.CertPool, error) {
+// trust is nil where the system's authorities are meant, or no TLS at all.
+func (in *Instance) trust() (*tls.Config, error) {
 	if in.cfg.CA == "" {
 		return nil, nil
 	}
@@ -93,7 +95,7 @@ func (in *Instance) authorities() (*x509.CertPool, error) {
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("%s holds no certificate", in.cfg.CA)
 	}
-	return pool, nil
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }
 
 // close says goodbye also when the call's own time is over.

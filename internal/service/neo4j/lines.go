@@ -188,7 +188,7 @@ func (s *snapshot) relationship(ctx context.Context, r dbtype.Relationship, b []
 		if ids[i], err = numberOf(element); err != nil {
 			return nil, err
 		}
-		there := true
+		var there bool
 		if ends[i], there, err = s.end(ctx, ids[i], element); err != nil || !there {
 			return nil, err
 		}
