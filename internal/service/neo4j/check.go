@@ -71,7 +71,7 @@ func (in *Instance) judgeSchema(ctx context.Context, l *link, v *service.Verdict
 func judgeState(v *service.Verdict, r rule) {
 	switch r.state {
 	case "FAILED":
-		v.Crit("index-failed", r.Name, service.Args{"index": r.Name, "reason": firstLine(r.failure), "drop": drop(r)})
+		v.Crit("index-failed", r.Name, service.Args{"index": r.Name, "reason": firstLine(r.failure), "drop": pasted(drop(r))})
 	case "POPULATING":
 		v.Warn("index-not-online", r.Name, service.Args{"index": r.Name, "share": r.percent / 100})
 	}
@@ -83,7 +83,7 @@ func judgeUnique(v *service.Verdict, s schema, u Unique) {
 		return
 	}
 	if index, blocks := s.inTheWay(u.Label, u.Properties); blocks {
-		v.Warn("index-blocks-constraint", what, service.Args{"pattern": what, "index": index.Name, "drop": drop(index)})
+		v.Warn("index-blocks-constraint", what, service.Args{"pattern": what, "index": index.Name, "drop": pasted(drop(index))})
 		return
 	}
 	v.Warn("constraint-missing", what, service.Args{"pattern": what})
@@ -98,6 +98,12 @@ func drop(r rule) string {
 		return "DROP CONSTRAINT " + quote(r.Name) + " IF EXISTS"
 	}
 	return "DROP INDEX " + quote(r.Name) + " IF EXISTS"
+}
+
+// pasted quotes a statement for somebody who pastes it into a shell: between double
+// quotes the backticks of Cypher would run programs.
+func pasted(statement string) string {
+	return "'" + strings.ReplaceAll(statement, "'", `'\''`) + "'"
 }
 
 // pattern writes label and properties as Neo4j's messages do.

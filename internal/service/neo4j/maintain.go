@@ -166,7 +166,7 @@ func (l *link) ensureUnique(ctx context.Context, u Unique) (service.Outcome, err
 		if looking != nil || !twice {
 			return out, errors.Join(fmt.Errorf("make a constraint on %s: %w", what, err), looking)
 		}
-		out.Verdict.Warn("not-unique", what, service.Args{"pattern": what, "query": duplicates(u)})
+		out.Verdict.Warn("not-unique", what, service.Args{"pattern": what, "query": pasted(duplicates(u))})
 		return out, nil
 	}
 	return l.made(ctx, func(s schema) (rule, bool) { return s.unique(u.Label, u.Properties) })
