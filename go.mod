@@ -24,6 +24,7 @@ require (
 	github.com/minio/minio-go/v7 v7.4.1
 	github.com/moby/moby/api v1.56.1
 	github.com/moby/moby/client v0.6.2
+	github.com/neo4j/neo4j-go-driver/v5 v5.28.4
 	github.com/oliver006/redis_exporter v1.82.0
 	github.com/prometheus-community/postgres_exporter v0.19.1
 	github.com/prometheus/client_golang v1.24.1

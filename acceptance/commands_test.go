@@ -19,6 +19,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 	all := map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"alter":       alter,
 		"cut":         cut,
+		"cypher":      cypherCommand,
 		"damage":      damage,
 		"exits":       exits,
 		"expand":      expand,

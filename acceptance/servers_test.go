@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/neo4j/neo4j-go-driver/v5/neo4j"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -47,14 +48,14 @@ func (t scriptTB) Context() context.Context          { return context.Background
 func (t scriptTB) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
 func (t scriptTB) Skipf(format string, args ...any)  { t.ts.Fatalf("missing: "+format, args...) }
 
-// start postgres|redis|minio|rabbitmq NAME [KEY=VALUE…]: starts a server and sets
+// start postgres|redis|minio|rabbitmq|neo4j NAME [KEY=VALUE…]: starts a server and sets
 // NAME_HOST, NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID, and for RabbitMQ
 // NAME_MANAGEMENT; the password also lies in NAME.password. The keys password and
 // major are the lab's, others are settings. start celery is in queues_test.go, start
 // docker in docker_test.go.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: start postgres|redis|minio|rabbitmq|celery|docker NAME [KEY=VALUE…]")
+		ts.Fatalf("usage: start postgres|redis|minio|rabbitmq|neo4j|celery|docker NAME [KEY=VALUE…]")
 	}
 	switch args[0] {
 	case "docker":
@@ -99,6 +100,11 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 		return &running{Server: lab.MinIO(scriptTB{ts}, o)}
 	case "rabbitmq":
 		return &running{Server: lab.RabbitMQ(scriptTB{ts}, o)}
+	case "neo4j":
+		bin, err := lab.Neo4jBin()
+		ts.Check(err)
+		ts.Setenv("PATH", bin+":"+ts.Getenv("PATH")) // where upkeep finds the program for a scratch server
+		return &running{Server: lab.Neo4j(scriptTB{ts}, o)}
 	}
 	ts.Fatalf("there is no server %q", kind)
 	return nil
@@ -213,6 +219,29 @@ func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v: %v", args[1:], err)
 	}
 	fmt.Fprintln(ts.Stdout(), answer)
+}
+
+// cypher NAME STATEMENT: runs one statement and prints one row per line, values
+// divided by |.
+func cypherCommand(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, s := context.Background(), lookup(ts, args[0])
+	driver, err := neo4j.NewDriverWithContext("bolt://"+s.Addr(), neo4j.BasicAuth(s.User, s.Password, ""))
+	ts.Check(err)
+	defer driver.Close(ctx)
+	got, err := neo4j.ExecuteQuery(ctx, driver, args[1], nil, neo4j.EagerResultTransformer)
+	if (err != nil) != neg {
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	if err != nil {
+		return
+	}
+	for _, record := range got.Records {
+		row := make([]string, len(record.Values))
+		for i, value := range record.Values {
+			row[i] = fmt.Sprint(value)
+		}
+		fmt.Fprintln(ts.Stdout(), strings.Join(row, "|"))
+	}
 }
 
 // seed POSTGRES REDIS DIR [ROWS]: fills new servers and a directory with

@@ -12,8 +12,8 @@ import (
 
 // Need skips the test when a component is missing, with the way to get it; with
 // CI=true a missing component is a failure. Components are "postgres",
-// "postgres 15", "redis", "minio", "docker", "rabbitmq", "celery", "root", or the
-// name of any program.
+// "postgres 15", "redis", "minio", "docker", "rabbitmq", "celery", "neo4j", "root",
+// or the name of any program.
 func Need(t TB, components ...string) {
 	t.Helper()
 	for _, c := range components {
@@ -48,6 +48,12 @@ func Find(component string) error {
 		return err
 	case "minio":
 		_, err := MinIOProgram()
+		return err
+	case "neo4j":
+		if _, err := exec.LookPath("java"); err != nil {
+			return fmt.Errorf("java is not on PATH; as root, lab/install installs it")
+		}
+		_, err := Neo4jBin()
 		return err
 	case "redis":
 		name = "redis-server"

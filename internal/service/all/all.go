@@ -9,6 +9,7 @@ import (
 	"upkeep/internal/service/endpoint"
 	"upkeep/internal/service/files"
 	"upkeep/internal/service/host"
+	"upkeep/internal/service/neo4j"
 	"upkeep/internal/service/postgres"
 	"upkeep/internal/service/process"
 	"upkeep/internal/service/rabbitmq"
@@ -18,6 +19,6 @@ import (
 
 // Kinds returns every kind that ships.
 func Kinds() *service.Registry {
-	return service.NewRegistry(celery.Kind, compose.Kind, endpoint.Kind, files.Kind, host.Kind, postgres.Kind, process.Kind,
+	return service.NewRegistry(celery.Kind, compose.Kind, endpoint.Kind, files.Kind, host.Kind, neo4j.Kind, postgres.Kind, process.Kind,
 		rabbitmq.Kind, redis.Kind, s3.Kind)
 }
