@@ -53,7 +53,7 @@ func (c *caring) room(ctx context.Context, i indexState) error {
 	if err := unix.Statfs(path, &disk); err != nil {
 		return fmt.Errorf("measure the disk of %s: %w", path, err)
 	}
-	free := int64(disk.Bavail) * int64(disk.Bsize)
+	free := int64(disk.Bavail) * disk.Bsize
 	c.verdict.Set("free_bytes", free)
 	if free < i.Bytes {
 		return fmt.Errorf("index %s takes %d bytes once more while it is built, %d are free at %s: %w",
