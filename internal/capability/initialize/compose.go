@@ -111,6 +111,7 @@ func (s *survey) compose(ctx context.Context, env *environment, paths []string) 
 	s.system = validName(firstNonEmpty(st.named, filepath.Base(s.opt.Dir)))
 	s.head = message("head-compose", service.Args{"files": st.names()})
 	s.otherFiles(st)
+	s.project(st)
 	s.services(ctx, st)
 	s.directories(st)
 	if unset := env.unsetNames(); len(unset) > 0 {

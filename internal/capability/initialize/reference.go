@@ -22,18 +22,31 @@ type found struct {
 	variable  string // in .env; set where it has no value there yet
 }
 
-// password declares a reference; nil means that there is no password. Where no
-// reference leads to it, a file is named that somebody has to make.
+// password declares a reference to the password; nil means that there is none.
 func (s *survey) password(t *target, f *found) {
 	if f == nil {
 		t.about = append(t.about, message("no-password", nil))
 		return
 	}
+	s.reference(t, "password", "secrets/"+t.name, f)
+}
+
+// secret declares a reference to one of several secrets that a target needs.
+func (s *survey) secret(t *target, key string, f *found) {
+	if f == nil {
+		f = &found{}
+	}
+	s.reference(t, key, "secrets/"+t.name+"-"+strings.ReplaceAll(key, "_", "-"), f)
+}
+
+// reference declares a secret under a key. Where no reference leads to it, a file is
+// named that somebody has to make.
+func (s *survey) reference(t *target, key, file string, f *found) {
 	reference := f.reference
 	switch {
 	case reference == "":
-		reference = "file:secrets/" + t.name
-		args := service.Args{"target": t.name, "file": "secrets/" + t.name}
+		reference = "file:" + file
+		args := service.Args{"target": t.name, "file": file}
 		t.about = append(t.about, message("password-file", args))
 		s.note("password-file", args)
 	case f.variable != "":
@@ -41,7 +54,7 @@ func (s *survey) password(t *target, f *found) {
 		t.about = append(t.about, message("password-unset", args))
 		s.note("password-unset", args)
 	}
-	t.keys = append(t.keys, yaml.MapItem{Key: "password", Value: reference})
+	t.keys = append(t.keys, yaml.MapItem{Key: key, Value: reference})
 }
 
 // variables are what a container gets: its environment over its env_file.

@@ -23,6 +23,9 @@ type family string
 const (
 	postgresFamily family = "postgres"
 	redisFamily    family = "redis"
+	neo4jFamily    family = "neo4j"
+	minioFamily    family = "minio"
+	rabbitFamily   family = "rabbitmq"
 	otherStore     family = "store" // keeps data that no kind of this version copies
 	noStore        family = ""
 )
@@ -37,7 +40,13 @@ func familyOf(svc types.ServiceConfig) family {
 		return postgresFamily
 	case "redis", "valkey", "redis-stack", "redis-stack-server":
 		return redisFamily
-	case "neo4j", "minio", "rabbitmq", "mysql", "mariadb", "mongo", "mongodb", "elasticsearch", "opensearch", "clickhouse",
+	case "neo4j":
+		return neo4jFamily
+	case "minio":
+		return minioFamily
+	case "rabbitmq":
+		return rabbitFamily
+	case "mysql", "mariadb", "mongo", "mongodb", "elasticsearch", "opensearch", "clickhouse",
 		"clickhouse-server", "influxdb", "kafka", "memcached", "cassandra", "etcd", "qdrant", "milvus", "weaviate", "chroma",
 		"zookeeper", "nats", "mssql", "server-mssql", "couchdb", "solr", "vault", "consul", "keydb", "dragonfly":
 		return otherStore
@@ -67,10 +76,16 @@ func (s *survey) services(ctx context.Context, st *stack) {
 			s.store(ctx, st, svc, "postgres", 5432, s.postgres)
 		case redisFamily:
 			s.store(ctx, st, svc, "redis", 6379, s.redis)
+		case neo4jFamily:
+			s.store(ctx, st, svc, "neo4j", 7687, s.neo4j)
+		case minioFamily:
+			s.bucket(ctx, st, svc)
+		case rabbitFamily:
+			s.broker(ctx, st, svc)
 		}
 	}
 	for _, svc := range all {
-		if f := familyOf(svc); f == noStore || f == otherStore {
+		if f := familyOf(svc); (f == noStore || f == otherStore) && !s.workers(svc) {
 			s.endpoint(svc, f)
 		}
 	}
