@@ -8,8 +8,8 @@ import (
 
 // Maintainer lists the care that is due now, as steps for Doer: none when nothing
 // is. It reads only. A step's title says what is wrong and by how much, its risk
-// what doing it can do to data or users; Seen, where it is set, is the state of the
-// thing that the step is about.
+// what doing it can do to data or users. The state that it was planned for goes into
+// Args: Do compares, and ends with ErrStale where the thing is another one by now.
 type Maintainer interface {
 	Maintenance(ctx context.Context) ([]Step, error)
 }
