@@ -7,6 +7,7 @@ import (
 	"upkeep/internal/service/endpoint"
 	"upkeep/internal/service/files"
 	"upkeep/internal/service/host"
+	"upkeep/internal/service/logs"
 	"upkeep/internal/service/postgres"
 	"upkeep/internal/service/process"
 	"upkeep/internal/service/redis"
@@ -14,5 +15,5 @@ import (
 
 // Kinds returns every kind that ships.
 func Kinds() *service.Registry {
-	return service.NewRegistry(endpoint.Kind, files.Kind, host.Kind, postgres.Kind, process.Kind, redis.Kind)
+	return service.NewRegistry(endpoint.Kind, files.Kind, host.Kind, logs.Kind, postgres.Kind, process.Kind, redis.Kind)
 }

@@ -119,7 +119,7 @@ func (p position) fitsZipped(f *os.File) (bool, error) {
 		return false, nil
 	}
 	_, err = io.ReadFull(z, tail[min(over, int64(p.Tail)):])
-	return err == nil && sum(tail) == p.End, nil
+	return err == nil && (p.Tail == 0 || sum(tail) == p.End), nil
 }
 
 func unzip(f *os.File) (*gzip.Reader, error) {

@@ -223,8 +223,10 @@ func (r *reader) lose(before *cursor) {
 	if before == nil || before.Ino == 0 {
 		return
 	}
-	r.cur.position = position{Last: before.Last}
-	r.gap, r.moved = "lost", true
+	r.cur.position, r.moved = position{Last: before.Last}, true
+	if before.Size > 0 { // an empty file had nothing by which to know it, and nothing to lose
+		r.gap = "lost"
+	}
 }
 
 // locate finds a file among the generations: by its inode, else by its content.
@@ -245,7 +247,10 @@ func (r *reader) locate(p position, old []generation) (int, error) {
 }
 
 func (r *reader) fits(p position, g generation) (bool, error) {
-	if !g.zipped && g.Size < p.Off {
+	switch {
+	case p.Off == 0 && p.named(g.file):
+		return true, nil
+	case !g.zipped && g.Size < p.Off:
 		return false, nil
 	}
 	f, _, err := r.d.open(string(g.Name))
