@@ -27,11 +27,11 @@ func (t *tending) each(ctx context.Context, files []file, do func(context.Contex
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		free, err := t.free(ctx, f)
+		open, err := t.open(ctx, f)
 		if err != nil {
 			return nil, err
 		}
-		if !free {
+		if open {
 			left.add(shown(f.path()))
 			continue
 		}
@@ -46,6 +46,20 @@ func (t *tending) each(ctx context.Context, files []file, do func(context.Contex
 	}
 	t.verdict.Set("files", len(files)-left.n)
 	return results, nil
+}
+
+// open reports whether somebody has the file open. One that has gone, or is another
+// file by now, is judged by whoever finds it so.
+func (t *tending) open(ctx context.Context, f file) (bool, error) {
+	now, err := t.d.look(string(f.Name))
+	if errors.Is(err, service.ErrNotFound) || err == nil && !now.is(f) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	free, err := t.free(ctx, f)
+	return !free, err
 }
 
 // free reports whether nobody has the file open. What cannot be told is an error.
