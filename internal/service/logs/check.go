@@ -144,7 +144,7 @@ func (in *Instance) judgeRotation(ctx context.Context, f *found, v *service.Verd
 	if !in.cfg.Rotate.asked() && in.cfg.CompressAfter == 0 && in.cfg.DeleteAfter == 0 && in.cfg.Keep == 0 {
 		return nil
 	}
-	h, err := in.holders(ctx)
+	h, err := in.holders(ctx, nodes(f.each))
 	if err != nil {
 		return fmt.Errorf("look who has files open: %w", err)
 	}

@@ -64,7 +64,7 @@ func (t *tending) open(ctx context.Context, f file) (bool, error) {
 
 // free reports whether nobody has the file open. What cannot be told is an error.
 func (t *tending) free(ctx context.Context, f file) (bool, error) {
-	h, err := t.in.holders(ctx)
+	h, err := t.in.holders(ctx, map[node]bool{f.node(): true})
 	if err != nil {
 		return false, err
 	}
@@ -209,8 +209,11 @@ func (t *tending) proven(ctx context.Context, name string, want outcome) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if sum := hex.EncodeToString(hash.Sum(nil)); err != nil || n != want.Bytes || sum != want.SHA256 {
-		return fmt.Errorf("%s holds %d bytes with SHA-256 %s, the plain file %d with %s (%v): %w", shown(name), n, sum, want.Bytes, want.SHA256, err, service.ErrDamaged)
+	if err != nil {
+		return fmt.Errorf("read %s back: %w: %w", shown(name), err, service.ErrDamaged)
+	}
+	if sum := hex.EncodeToString(hash.Sum(nil)); n != want.Bytes || sum != want.SHA256 {
+		return fmt.Errorf("%s holds %d bytes with SHA-256 %s, the plain file %d with %s: %w", shown(name), n, sum, want.Bytes, want.SHA256, service.ErrDamaged)
 	}
 	return nil
 }

@@ -107,7 +107,6 @@ func (p position) fitsZipped(f *os.File) (bool, error) {
 	if err != nil {
 		return false, nil
 	}
-	defer z.Close()
 	head := make([]byte, p.Head)
 	if _, err := io.ReadFull(z, head); err != nil || sum(head) != p.Hash {
 		return false, nil

@@ -31,12 +31,14 @@ type file struct {
 // node is what the kernel calls a file.
 type node struct{ dev, ino uint64 }
 
-func (f file) node() node          { return node{f.Dev, f.Ino} }
-func (f file) path() string        { return filepath.Join(string(f.Dir), string(f.Name)) }
-func (f file) written() time.Time  { return time.Unix(0, f.Last) }
-func (f file) regular() bool       { return f.mode&unix.S_IFMT == unix.S_IFREG }
-func (f file) isDir() bool         { return f.mode&unix.S_IFMT == unix.S_IFDIR }
-func (f file) permissions() uint32 { return f.mode & 0o7777 }
+func (f file) node() node         { return node{f.Dev, f.Ino} }
+func (f file) path() string       { return filepath.Join(string(f.Dir), string(f.Name)) }
+func (f file) written() time.Time { return time.Unix(0, f.Last) }
+func (f file) regular() bool      { return f.mode&unix.S_IFMT == unix.S_IFREG }
+func (f file) isDir() bool        { return f.mode&unix.S_IFMT == unix.S_IFDIR }
+
+// permissions leaves out the bits that lend rights: nobody needs them on a log.
+func (f file) permissions() uint32 { return f.mode & 0o777 }
 
 // same reports whether two looks saw one file with one content.
 func (f file) same(g file) bool { return f.is(g) && f.Size == g.Size && f.Last == g.Last }

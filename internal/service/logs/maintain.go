@@ -47,7 +47,7 @@ func (in *Instance) Maintenance(ctx context.Context) ([]service.Step, error) {
 	if len(f.unreadable) > 0 {
 		return nil, fmt.Errorf("look into %v: %w", f.unreadable, service.ErrDenied)
 	}
-	h, err := in.holders(ctx)
+	h, err := in.holders(ctx, nodes(f.each))
 	if err != nil {
 		return nil, fmt.Errorf("look who has files open: %w", err)
 	}

@@ -498,3 +498,72 @@ func wantFindings(t *testing.T, in *Instance, want string) {
 		t.Errorf("found %v, want %q", got, want)
 	}
 }
+
+// TestAskingWhoWritesDisturbsNoWriter opens a file for writing again and again while
+// the kernel is asked about it.
+func TestAskingWhoWritesDisturbsNoWriter(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/app.log", "x\n")
+	in := opened(t, Config{Paths: []string{dir + "/*.log"}})
+	f, err := in.find(t.Context())
+	must(t, err)
+	now := *f.logs[0].current
+	ended := make(chan int)
+	go func() {
+		n := 0
+		for ; n < 2000; n++ {
+			o, err := os.OpenFile(dir+"/app.log", os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				t.Errorf("open for writing: %v", err)
+				break
+			}
+			o.Close()
+		}
+		ended <- n
+	}()
+	asked, written := 0, 0
+	for {
+		select {
+		case <-ended:
+			if asked == 0 || written == 0 {
+				t.Errorf("asked %d times, written %d times", asked, written)
+			}
+			return
+		default:
+		}
+		w, known := in.leased(now)
+		if !known {
+			t.Skip("this file system has no leases")
+		}
+		asked++
+		if w {
+			written++
+		}
+	}
+}
+
+func TestSecretLogsAndLimitsAreJudged(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/app.log", strings.Repeat("x", 200))
+	in := opened(t, Config{Paths: []string{dir + "/*.log"}, Secret: true, Rotate: Rotate{Size: 100}})
+	must(t, os.Chmod(dir+"/app.log", 0o644))
+	wantFindings(t, in, "exposed over-limit")
+	must(t, os.Chmod(dir+"/app.log", 0o640))
+	write(t, dir+"/app.log.1", "x\n")
+	must(t, os.Chmod(dir+"/app.log.1", 0o604))
+	do(t, in, due(t, in, "rotate")[0])
+	wantFindings(t, in, "exposed")
+	must(t, os.Chmod(dir+"/app.log.1", 0o600))
+	wantFindings(t, in, "")
+}
+
+// TestAgeIsThatOfTheFile rotates by the time since a file was begun.
+func TestAgeIsThatOfTheFile(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/app.log", "x\n")
+	in := opened(t, Config{Paths: []string{dir + "/*.log"}, Rotate: Rotate{Age: quantity.Duration(time.Hour)}})
+	due(t, in, "")
+	in.env.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	do(t, in, due(t, in, "rotate")[0])
+	due(t, in, "") // an empty file is not rotated
+}

@@ -40,7 +40,7 @@ func (in *Instance) Logs(ctx context.Context, from service.Cursors) iter.Seq2[se
 			yield(service.LogBlock{}, fmt.Errorf("look for log files: %w", err))
 			return
 		}
-		open := sync.OnceValues(func() (*holders, error) { return in.holders(ctx) })
+		open := sync.OnceValues(func() (*holders, error) { return in.holders(ctx, nil) })
 		for _, l := range in.streams(f, from) {
 			r := &reader{in: in, log: l, stream: shown(l.path()), open: open, yield: yield}
 			if err := r.from(ctx, from[r.stream]); errors.Is(err, errEnough) {

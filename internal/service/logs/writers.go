@@ -34,6 +34,7 @@ func (h holder) String() string {
 
 // holders are all regular files that processes have open, as far as they let us look.
 type holders struct {
+	only  map[node]bool // what is asked about; nil is every file
 	by    map[node][]holder
 	blind []holder // processes that may not be looked into
 }
@@ -106,15 +107,24 @@ func (in *Instance) user(ctx context.Context, f file) (use, error) {
 	if written, known := in.leased(f); known && !written {
 		return use{}, ctx.Err()
 	}
-	h, err := in.holders(ctx)
+	h, err := in.holders(ctx, map[node]bool{f.node(): true})
 	if err != nil {
 		return use{}, err
 	}
 	return in.use(f, h), nil
 }
 
+// nodes are what files are asked about by.
+func nodes(files func(yield func(file) bool)) map[node]bool {
+	all := map[node]bool{}
+	for f := range files {
+		all[f.node()] = true
+	}
+	return all
+}
+
 // holders looks into every process but this one's own, whose readers lose nothing.
-func (in *Instance) holders(ctx context.Context) (*holders, error) {
+func (in *Instance) holders(ctx context.Context, only map[node]bool) (*holders, error) {
 	if _, err := os.Stat(filepath.Join(in.proc, "1")); err != nil {
 		return nil, &service.Fault{ID: "logs.processes-hidden", Err: fmt.Errorf("look at process 1: %w: %w", err, service.ErrDenied)}
 	}
@@ -122,7 +132,7 @@ func (in *Instance) holders(ctx context.Context) (*holders, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", explained(err))
 	}
-	h := &holders{by: map[node][]holder{}}
+	h := &holders{only: only, by: map[node][]holder{}}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || pid == os.Getpid() {
@@ -182,14 +192,14 @@ func (in *Instance) descriptor(pid int, dir, name string, h *holders) error {
 	if err := unix.Stat(filepath.Join(dir, name), &s); err != nil {
 		return err
 	}
-	if s.Mode&unix.S_IFMT != unix.S_IFREG {
+	n := node{s.Dev, s.Ino}
+	if s.Mode&unix.S_IFMT != unix.S_IFREG || h.only != nil && !h.only[n] {
 		return nil
 	}
 	writes, err := in.forWriting(pid, name)
 	if err != nil {
 		return err
 	}
-	n := node{s.Dev, s.Ino}
 	if i := slices.IndexFunc(h.by[n], func(o holder) bool { return o.pid == pid }); i >= 0 {
 		h.by[n][i].writes = h.by[n][i].writes || writes
 		return nil
