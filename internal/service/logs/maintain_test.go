@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -20,12 +21,36 @@ import (
 	"upkeep/internal/service/servicetest"
 )
 
-// TestMain lets the test binary be a writer, too: WRITER=hup|deaf|watched FILE PIDFILE.
+// TestMain lets the test binary be a writer, too (WRITER=hup|deaf FILE PIDFILE), and
+// an upkeep that can be killed (CARE=DIR PIDFILE).
 func TestMain(m *testing.M) {
 	if how := os.Getenv("WRITER"); how != "" {
 		logOn(how, os.Args[1], os.Args[2])
 	}
+	if dir := os.Getenv("CARE"); dir != "" {
+		os.Exit(careFor(dir, os.Args[1]))
+	}
 	os.Exit(m.Run())
+}
+
+// careFor does all that is due, as a run of upkeep would.
+func careFor(dir, pidfile string) int {
+	in, err := open(service.Env{Now: time.Now}, Config{Paths: []string{dir + "/*.log"},
+		Rotate: Rotate{Size: 300, Reopen: hup(pidfile)}, CompressAfter: quantity.Duration(100 * time.Millisecond)})
+	var steps []service.Step
+	if err == nil {
+		steps, err = in.Maintenance(context.Background())
+	}
+	for _, s := range steps {
+		if err == nil {
+			_, err = in.Do(context.Background(), s, service.Report{})
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // logOn writes numbered lines until the program is ended.
@@ -118,7 +143,7 @@ func do(t *testing.T, in *Instance, s service.Step) service.Outcome {
 	return o
 }
 
-func names0(t *testing.T, dir string) string {
+func listing(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -251,7 +276,7 @@ func TestAWriterWithoutReopenIsRefusedAlsoWhenItCameLater(t *testing.T) {
 	if o := do(t, in, refused); len(o.Verdict.Findings) != 1 {
 		t.Errorf("%+v", o.Verdict)
 	}
-	if got := names0(t, dir); got != "app.log" {
+	if got := listing(t, dir); got != "app.log" {
 		t.Errorf("there is %s", got)
 	}
 	end()
@@ -268,7 +293,7 @@ func TestTwoRotationsInOneSecondReplaceNothing(t *testing.T) {
 		do(t, in, due(t, in, "rotate")[0])
 		time.Sleep(5 * time.Millisecond)
 	}
-	if got := names0(t, dir); !strings.HasPrefix(got, "app.log app.log-20261125T020000 app.log-20261125T020000.1 ") {
+	if got := listing(t, dir); !strings.HasPrefix(got, "app.log app.log-20261125T020000 app.log-20261125T020000.1 ") {
 		t.Errorf("there is %s", got)
 	}
 	wantLines(t, in, log)
@@ -307,7 +332,7 @@ func TestACompressionCutOffAnywhereIsFinished(t *testing.T) {
 			left(t, old)
 			wantLines(t, in, dir+"/app.log")
 			o := do(t, in, step)
-			if got := names0(t, dir); got != "app.log-20261125T020000.gz" {
+			if got := listing(t, dir); got != "app.log-20261125T020000.gz" {
 				t.Errorf("there is %s", got)
 			}
 			wantLines(t, in, dir+"/app.log")
@@ -320,7 +345,7 @@ func TestACompressionCutOffAnywhereIsFinished(t *testing.T) {
 			if text, err := os.ReadFile(old); err != nil || string(text) != "line 0\nline 1\n" {
 				t.Errorf("%q, %v", text, err)
 			}
-			if got := names0(t, dir); got != "app.log-20261125T020000" {
+			if got := listing(t, dir); got != "app.log-20261125T020000" {
 				t.Errorf("there is %s", got)
 			}
 		})
@@ -389,7 +414,7 @@ func TestOnlyRotatedFilesOfDeclaredLogsAreDeleted(t *testing.T) {
 			t.Errorf("%q is still there", name)
 		}
 	}
-	if got := names0(t, outside); got != "app.log.1" {
+	if got := listing(t, outside); got != "app.log.1" {
 		t.Errorf("outside there is %q", got)
 	}
 }
@@ -402,7 +427,7 @@ func TestAPatternAsWideAsAllTakesNobodysData(t *testing.T) {
 	in := opened(t, Config{Paths: []string{dir + "/*"}, DeleteAfter: quantity.Duration(time.Hour)})
 	in.env.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	do(t, in, due(t, in, "delete")[0])
-	if got := names0(t, dir); got != "app report-20200101 report.1" {
+	if got := listing(t, dir); got != "app report-20200101 report.1" {
 		t.Errorf("there is %s", got)
 	}
 }
@@ -416,7 +441,7 @@ func TestAFileThatChangedSinceThePlanIsNotDeleted(t *testing.T) {
 	if _, err := in.Do(t.Context(), step, service.Report{}); !errors.Is(err, service.ErrStale) {
 		t.Errorf("got %v", err)
 	}
-	if got := names0(t, dir); got != "app.log.1" {
+	if got := listing(t, dir); got != "app.log.1" {
 		t.Errorf("there is %s", got)
 	}
 }
@@ -432,7 +457,7 @@ func TestWhatIsOpenIsLeftAlone(t *testing.T) {
 		t.Errorf("%+v", o.Verdict)
 	}
 	end()
-	if got := names0(t, dir); got != "app.log.1" {
+	if got := listing(t, dir); got != "app.log.1" {
 		t.Errorf("there is %s", got)
 	}
 }
@@ -449,7 +474,7 @@ func TestAPidFileOfAnotherProgramIsNotSignalled(t *testing.T) {
 	if _, err := in.Do(t.Context(), due(t, in, "rotate")[0], service.Report{}); !errors.Is(err, service.ErrRefused) {
 		t.Errorf("got %v", err)
 	}
-	if got := names0(t, dir); got != "app.log" {
+	if got := listing(t, dir); got != "app.log" {
 		t.Errorf("there is %s", got)
 	}
 }
@@ -566,4 +591,56 @@ func TestAgeIsThatOfTheFile(t *testing.T) {
 	in.env.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	do(t, in, due(t, in, "rotate")[0])
 	due(t, in, "") // an empty file is not rotated
+}
+
+// TestKilledCareLosesNoLine kills runs at moments drawn by chance while a program
+// logs and a reader follows: every line comes once, in order.
+func TestKilledCareLosesNoLine(t *testing.T) {
+	f, dir := followDir(t)
+	log := dir + "/app.log"
+	pidfile, end := writer(t, "hup", log)
+	killed, whole, took := 0, 0, 5*time.Millisecond
+	for i := range 100 {
+		time.Sleep(rand.N(60 * time.Millisecond)) // some lines, or none
+		cmd := exec.Command(os.Args[0], pidfile)
+		cmd.Env = append(os.Environ(), "CARE="+dir)
+		cmd.Stderr = os.Stderr
+		must(t, cmd.Start())
+		begun := time.Now()
+		mercy := map[bool]time.Duration{true: time.Hour}[i%3 == 0] // for one in three, which shows how long it takes
+		timer := time.AfterFunc(mercy+rand.N(took), func() { cmd.Process.Kill() })
+		err := cmd.Wait()
+		timer.Stop()
+		switch state := cmd.ProcessState.Sys().(syscall.WaitStatus); {
+		case state.Signaled():
+			killed++
+		case err == nil:
+			whole, took = whole+1, time.Since(begun)
+		default:
+			t.Fatalf("care ended with %v", err)
+		}
+		f.read(i % 3)
+	}
+	end()
+	f.in.env.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	f.read(0)
+	f.read(0)
+	got := listing(t, dir)
+	t.Logf("%d killed, %d whole; %d lines in %d files, %d of them compressed", killed, whole, strings.Count(f.text[log], "\n"),
+		len(strings.Fields(got)), strings.Count(got, ".gz"))
+	if killed == 0 || whole == 0 || !strings.Contains(got, ".gz") {
+		t.Errorf("%d killed, %d whole: %s", killed, whole, got)
+	}
+	if f.breaks[log] != "" {
+		t.Errorf("breaks %s", f.breaks[log])
+	}
+	// The last line of a killed writer may be cut.
+	lines := strings.Split(strings.TrimSuffix(f.text[log], "\n"), "\n")
+	for i, line := range lines {
+		if line != fmt.Sprintf("line %d", i) {
+			t.Fatalf("line %d of %d is %q; before %q", i, len(lines), line, lines[max(0, i-2):i])
+		}
+	}
+	f.text[log] = ""
+	wantLines(t, f.in, log)
 }

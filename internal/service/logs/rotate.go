@@ -114,6 +114,9 @@ func (t *tending) empty(like file) (string, error) {
 	const tries = 1000
 	for n := range tries {
 		name := rotatedTo(string(like.Name), t.in.env.Now(), n)
+		if _, err := t.d.look(name + ".gz"); !errors.Is(err, service.ErrNotFound) {
+			continue // rotated and compressed within this second
+		}
 		f, err := t.d.openAs(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
 		if errors.Is(err, unix.EEXIST) {
 			continue

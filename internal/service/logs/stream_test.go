@@ -3,13 +3,11 @@ package logs
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -388,39 +386,5 @@ func zip(t *testing.T, path string) {
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func BenchmarkLogs(b *testing.B) {
-	dir := b.TempDir()
-	line := strings.Repeat("2026-11-25T02:00:00Z level=info msg=\"a request\" path=/api/v1/things took=12ms\n", 1000)
-	f, err := os.Create(dir + "/app.log")
-	if err != nil {
-		b.Fatal(err)
-	}
-	size := 0
-	for size < 256<<20 {
-		n, err := f.WriteString(line)
-		if err != nil {
-			b.Fatal(err)
-		}
-		size += n
-	}
-	f.Close()
-	in, err := open(servicetest.Env(b), Config{Paths: []string{dir + "/*.log"}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(size))
-	b.ReportAllocs()
-	for b.Loop() {
-		var next string
-		for block, err := range in.Logs(context.Background(), nil) {
-			if err != nil {
-				b.Fatal(err)
-			}
-			next = block.Next
-		}
-		runtime.KeepAlive(next)
 	}
 }
