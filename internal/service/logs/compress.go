@@ -78,8 +78,9 @@ func (t *tending) free(ctx context.Context, f file) (bool, error) {
 // compress puts NAME.gz in the place of a rotated file. The plain file goes only when
 // the compressed one was written through to the disk and read back as the same.
 func (t *tending) compress(ctx context.Context, planned file) (outcome, error) {
-	name, packed := string(planned.Name), string(planned.Name)+".gz"
-	src, now, err := t.d.open(name)
+	name := string(planned.Name)
+	packed := name + ".gz"
+	src, now, err := t.locked(name)
 	if errors.Is(err, service.ErrNotFound) {
 		return t.compressedBefore(ctx, planned)
 	}
@@ -90,24 +91,37 @@ func (t *tending) compress(ctx context.Context, planned file) (outcome, error) {
 	if !now.same(planned) {
 		return outcome{}, fmt.Errorf("it changed since it was looked at: %w", service.ErrStale)
 	}
-	if err := unix.Flock(int(src.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return outcome{}, fmt.Errorf("somebody else has it locked: %w: %w", err, service.ErrBusy)
-	}
 	done := outcome{Name: raw(packed), Bytes: now.Size}
-	if _, err := t.d.look(packed); errors.Is(err, service.ErrNotFound) {
+	switch _, err := t.d.look(packed); {
+	case errors.Is(err, service.ErrNotFound):
 		done.SHA256, err = t.pack(ctx, src, now)
 		if err != nil {
 			return outcome{}, err
 		}
-	} else if err != nil {
+	case err != nil:
 		return outcome{}, err
-	} else if done.SHA256, err = digest(ctx, src); err != nil {
-		return outcome{}, err
-	}
-	if err := t.proven(ctx, packed, done); err != nil { // also of one that a crash left beside the plain file
-		return outcome{}, err
+	default: // a crash left it beside the plain file, or it is somebody else's
+		if done.SHA256, err = digest(ctx, src); err != nil {
+			return outcome{}, err
+		}
+		if err := t.proven(ctx, packed, done); err != nil {
+			return outcome{}, err
+		}
 	}
 	return done, t.drop(ctx, src, now)
+}
+
+// locked opens a file that no other upkeep works on.
+func (t *tending) locked(name string) (*os.File, file, error) {
+	src, now, err := t.d.open(name)
+	if err != nil {
+		return nil, now, err
+	}
+	if err := unix.Flock(int(src.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		src.Close()
+		return nil, now, fmt.Errorf("somebody else has it locked: %w: %w", err, service.ErrBusy)
+	}
+	return src, now, nil
 }
 
 // compressedBefore is a file whose plain form has gone: by a run that was cut off, or
@@ -125,16 +139,11 @@ func (t *tending) compressedBefore(ctx context.Context, planned file) (outcome, 
 	if now.Last != planned.Last {
 		return outcome{}, nil // not made of this file
 	}
-	z, err := unzip(f)
+	n, sum, err := contents(ctx, f)
 	if err != nil {
-		return outcome{}, fmt.Errorf("read %s back: %w: %w", shown(packed), err, service.ErrDamaged)
+		return outcome{}, fmt.Errorf("read %s back: %w", shown(packed), err)
 	}
-	hash := sha256.New()
-	n, err := io.Copy(hash, guarded{ctx, z})
-	if err != nil {
-		return outcome{}, fmt.Errorf("read %s back: %w: %w", shown(packed), err, service.ErrDamaged)
-	}
-	return outcome{Name: raw(packed), Bytes: n, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+	return outcome{Name: raw(packed), Bytes: n, SHA256: sum}, nil
 }
 
 // pack writes the compressed file under a name that nobody reads, and gives it its own
@@ -153,7 +162,7 @@ func (t *tending) pack(ctx context.Context, src *os.File, now file) (sum string,
 		}
 		sum = hex.EncodeToString(hash.Sum(nil))
 		return z.Close()
-	}, func(half string, size int64) error {
+	}, func(half string) error {
 		return t.proven(ctx, half, outcome{Bytes: now.Size, SHA256: sum})
 	})
 	return sum, err
@@ -161,7 +170,7 @@ func (t *tending) pack(ctx context.Context, src *os.File, now file) (sum string,
 
 // write makes a file with the owner, mode and time of like. It gets its name when
 // check has read it; a file of that name is never replaced.
-func (t *tending) write(name string, like file, fill func(io.Writer) error, check func(half string, size int64) error) (err error) {
+func (t *tending) write(name string, like file, fill func(io.Writer) error, check func(half string) error) (err error) {
 	temporary := half(name)
 	if err := t.d.remove(temporary); err != nil { // of a run that was cut off: the source is locked by us
 		return err
@@ -175,22 +184,26 @@ func (t *tending) write(name string, like file, fill func(io.Writer) error, chec
 			err = errors.Join(err, t.d.remove(temporary))
 		}
 	}()
-	fd := int(f.Fd())
-	err = fill(f)
-	if err == nil {
-		err = errors.Join(unix.Fchown(fd, like.uid, like.gid), unix.Fchmod(fd, like.permissions()))
-	}
-	if err == nil {
-		last := unix.NsecToTimespec(like.Last)
-		err = errors.Join(unix.UtimesNanoAt(t.d.fd(), temporary, []unix.Timespec{last, last}, unix.AT_SYMLINK_NOFOLLOW), f.Sync())
+	if err = fill(f); err == nil {
+		err = t.dress(f, temporary, like)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", shown(name), explained(err))
 	}
-	if err := check(temporary, like.Size); err != nil {
+	if err := check(temporary); err != nil {
 		return err
 	}
 	return t.d.rename(temporary, name, unix.RENAME_NOREPLACE)
+}
+
+// dress gives a file owner, mode and time of like, and has all of it on the disk.
+func (t *tending) dress(f *os.File, name string, like file) error {
+	last := unix.NsecToTimespec(like.Last)
+	return errors.Join(
+		unix.Fchown(int(f.Fd()), like.uid, like.gid),
+		unix.Fchmod(int(f.Fd()), like.permissions()),
+		unix.UtimesNanoAt(t.d.fd(), name, []unix.Timespec{last, last}, unix.AT_SYMLINK_NOFOLLOW),
+		f.Sync())
 }
 
 // proven reads a compressed file back and compares it with the plain one.
@@ -200,22 +213,27 @@ func (t *tending) proven(ctx context.Context, name string, want outcome) error {
 		return err
 	}
 	defer f.Close()
-	z, err := unzip(f)
+	n, sum, err := contents(ctx, f)
 	if err != nil {
-		return fmt.Errorf("read %s back: %w: %w", shown(name), err, service.ErrDamaged)
+		return fmt.Errorf("read %s back: %w", shown(name), err)
 	}
-	hash := sha256.New()
-	n, err := io.Copy(hash, guarded{ctx, z})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return fmt.Errorf("read %s back: %w: %w", shown(name), err, service.ErrDamaged)
-	}
-	if sum := hex.EncodeToString(hash.Sum(nil)); n != want.Bytes || sum != want.SHA256 {
+	if n != want.Bytes || sum != want.SHA256 {
 		return fmt.Errorf("%s holds %d bytes with SHA-256 %s, the plain file %d with %s: %w", shown(name), n, sum, want.Bytes, want.SHA256, service.ErrDamaged)
 	}
 	return nil
+}
+
+// contents are length and digest of what a compressed file holds.
+func contents(ctx context.Context, f *os.File) (n int64, sum string, err error) {
+	hash := sha256.New()
+	z, err := unzip(f)
+	if err == nil {
+		n, err = io.Copy(hash, guarded{ctx, z})
+	}
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", err, service.ErrDamaged)
+	}
+	return n, hex.EncodeToString(hash.Sum(nil)), err
 }
 
 func digest(ctx context.Context, f *os.File) (string, error) {
@@ -225,45 +243,6 @@ func digest(ctx context.Context, f *os.File) (string, error) {
 	hash := sha256.New()
 	_, err := io.Copy(hash, guarded{ctx, f})
 	return hex.EncodeToString(hash.Sum(nil)), err
-}
-
-// drop removes the file that src is, if it is still the one of that name, as it was,
-// and nobody has it open.
-func (t *tending) drop(ctx context.Context, src *os.File, was file) error {
-	free, err := t.free(ctx, was)
-	if err != nil {
-		return err
-	}
-	named, err := t.d.look(string(was.Name))
-	if err != nil {
-		return err
-	}
-	if held, err := t.d.lookAt(src, string(was.Name)); err != nil || !free || !held.same(was) || !named.same(was) {
-		return errors.Join(err, fmt.Errorf("somebody opened it or wrote to it meanwhile, so it stays: %w", service.ErrChanged))
-	}
-	return t.d.remove(string(was.Name))
-}
-
-// remove deletes a rotated file: never one that changed since it was planned, nor one
-// that is no rotated file of a declared log.
-func (t *tending) remove(ctx context.Context, planned file) (outcome, error) {
-	name := string(planned.Name)
-	f, now, err := t.d.open(name)
-	if errors.Is(err, service.ErrNotFound) {
-		return outcome{Name: planned.Name}, nil // done before
-	}
-	if err != nil {
-		return outcome{}, err
-	}
-	defer f.Close()
-	siblings, err := t.d.names()
-	if err != nil {
-		return outcome{}, err
-	}
-	if _, old := t.in.rotated(t.d.path, name, siblings); !old || !now.same(planned) {
-		return outcome{}, fmt.Errorf("it is not the rotated file that was planned for: %w", service.ErrStale)
-	}
-	return outcome{Name: planned.Name, Bytes: now.Size}, t.drop(ctx, f, now)
 }
 
 // guarded ends a long copy with its context.
@@ -277,69 +256,4 @@ func (g guarded) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return g.Reader.Read(p)
-}
-
-// decompressAll takes compressions back.
-func (t *tending) decompressAll(ctx context.Context, w work) error {
-	for i, f := range w.Files {
-		if w.To[i].Name == "" {
-			continue
-		}
-		if err := t.decompress(ctx, f, w.To[i]); err != nil {
-			return fmt.Errorf("%s: %w", shown(f.path()), err)
-		}
-	}
-	return nil
-}
-
-func (t *tending) decompress(ctx context.Context, plain file, to outcome) error {
-	src, now, err := t.d.open(string(to.Name))
-	if errors.Is(err, service.ErrNotFound) {
-		_, err := t.d.look(string(plain.Name))
-		return err // done before where the plain file is there
-	}
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	if err := unix.Flock(int(src.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("somebody else has it locked: %w: %w", err, service.ErrBusy)
-	}
-	if _, err := t.d.look(string(plain.Name)); errors.Is(err, service.ErrNotFound) {
-		err = t.unpack(ctx, src, now, plain, to)
-		if err != nil {
-			return err
-		}
-	} else if err != nil {
-		return err
-	} else if err := t.holds(ctx, string(plain.Name), to); err != nil {
-		return err
-	}
-	return t.drop(ctx, src, now)
-}
-
-func (t *tending) unpack(ctx context.Context, src *os.File, like, plain file, to outcome) error {
-	like.Size = to.Bytes
-	return t.write(string(plain.Name), like, func(w io.Writer) error {
-		z, err := unzip(src)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(w, guarded{ctx, z})
-		return err
-	}, func(half string, _ int64) error { return t.holds(ctx, half, to) })
-}
-
-// holds compares a plain file with what was compressed.
-func (t *tending) holds(ctx context.Context, name string, want outcome) error {
-	f, now, err := t.d.open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	sum, err := digest(ctx, f)
-	if err == nil && (sum != want.SHA256 || now.Size != want.Bytes) {
-		err = fmt.Errorf("%s is not what was compressed: %w", shown(name), service.ErrDamaged)
-	}
-	return err
 }

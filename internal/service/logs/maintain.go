@@ -209,36 +209,39 @@ func (in *Instance) Do(ctx context.Context, s service.Step, r service.Report) (o
 	if err := json.Unmarshal(s.Args, &w); err != nil || len(w.Files) == 0 {
 		return o, fmt.Errorf("read step %s: %w", s.ID, orStale(err))
 	}
+	if s.Op == opRefuse {
+		o.Verdict.Warn("rotation-refused", fmt.Sprint(w.Why["path"]), w.Why)
+		return o, nil
+	}
 	d, err := openDir(string(w.Files[0].Dir))
 	if err != nil {
 		return o, err
 	}
 	defer d.Close()
 	t := &tending{in: in, d: d, report: r, verdict: &o.Verdict}
-	switch s.Op {
-	case opRefuse:
-		o.Verdict.Warn("rotation-refused", fmt.Sprint(w.Why["path"]), w.Why)
-		return o, nil
-	case opRotate:
-		w.To, err = t.rotate(ctx, w.Files[0])
-	case opReopen:
-		err = t.reopen(ctx, w.Files[0])
-	case opUnrotate:
-		err = t.unrotate(ctx, w)
-	case opCompress:
-		w.To, err = t.each(ctx, w.Files, t.compress)
-	case opDecompress:
-		err = t.decompressAll(ctx, w)
-	case opDelete:
-		w.To, err = t.each(ctx, w.Files, t.remove)
-	default:
-		return o, fmt.Errorf("do step %q: %w", s.Op, service.ErrUnsupported)
-	}
-	if err != nil {
+	if w.To, err = t.do(ctx, s.Op, w); err != nil {
 		return o, err
 	}
 	o.Result, err = json.Marshal(w)
 	return o, err
+}
+
+func (t *tending) do(ctx context.Context, op string, w work) ([]outcome, error) {
+	switch op {
+	case opRotate:
+		return t.rotate(ctx, w.Files[0])
+	case opReopen:
+		return nil, t.reopen(ctx, w.Files[0])
+	case opUnrotate:
+		return nil, t.unrotate(ctx, w)
+	case opCompress:
+		return t.each(ctx, w.Files, t.compress)
+	case opDecompress:
+		return nil, t.decompressAll(ctx, w)
+	case opDelete:
+		return t.each(ctx, w.Files, t.remove)
+	}
+	return nil, fmt.Errorf("do step %q: %w", op, service.ErrUnsupported)
 }
 
 func orStale(err error) error {

@@ -65,18 +65,8 @@ func (t *tending) aside(ctx context.Context, planned file) (to string, fresh fil
 		to, err := t.moved(planned)
 		return to, now, err
 	}
-	u, err := t.in.user(ctx, now)
-	if err != nil {
+	if err := t.permitted(ctx, now); err != nil {
 		return "", fresh, err
-	}
-	if reason, by := t.in.refusal(u); reason != "" {
-		return "", fresh, &service.Fault{ID: "logs.rotation-refused", Args: service.Args{"path": shown(now.path()), "reason": reason, "by": who(by)},
-			Err: fmt.Errorf("rotate %s, which %v may write: %w", shown(now.path()), who(by), service.ErrRefused)}
-	}
-	if len(u.writers) > 0 && t.in.cfg.Rotate.Reopen.Signal != "" {
-		if _, err := t.in.writer(u.writers); err != nil {
-			return "", fresh, err
-		}
 	}
 	to, err = t.empty(now)
 	if err != nil {
@@ -90,6 +80,22 @@ func (t *tending) aside(ctx context.Context, planned file) (to string, fresh fil
 	}
 	fresh.Name = planned.Name
 	return to, fresh, nil
+}
+
+// permitted reports why the file must not be moved: now, whatever the plan saw.
+func (t *tending) permitted(ctx context.Context, now file) error {
+	u, err := t.in.user(ctx, now)
+	if err != nil {
+		return err
+	}
+	if reason, by := t.in.refusal(u); reason != "" {
+		return &service.Fault{ID: "logs.rotation-refused", Args: service.Args{"path": shown(now.path()), "reason": reason, "by": who(by)},
+			Err: fmt.Errorf("rotate %s, which %v may write: %w", shown(now.path()), who(by), service.ErrRefused)}
+	}
+	if len(u.writers) > 0 && t.in.cfg.Rotate.Reopen.Signal != "" {
+		_, err = t.in.writer(u.writers)
+	}
+	return err
 }
 
 // moved finds a file that was rotated before.

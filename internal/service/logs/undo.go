@@ -113,12 +113,8 @@ func (t *tending) back(ctx context.Context, w work, now file) error {
 	if err := reversible(t.d, w); err != nil {
 		return err
 	}
-	u, err := t.in.user(ctx, now)
-	if err != nil {
+	if err := t.permitted(ctx, now); err != nil {
 		return err
-	}
-	if reason, by := t.in.refusal(u); reason != "" {
-		return fmt.Errorf("swap the names of %s, which %v may write: %w", shown(now.path()), who(by), service.ErrRefused)
 	}
 	return t.d.rename(string(w.Files[0].Name), string(w.To[0].Name), unix.RENAME_EXCHANGE)
 }
