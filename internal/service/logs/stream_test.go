@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"upkeep/internal/service"
 	"upkeep/internal/service/servicetest"
+	"upkeep/lab"
 )
 
 // follower reads a declaration again and again, as collection does.
@@ -386,5 +388,43 @@ func zip(t *testing.T, path string) {
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRealLogrotate follows a log through the program that most systems rotate with.
+func TestRealLogrotate(t *testing.T) {
+	lab.Need(t, "root", "logrotate")
+	for name, c := range map[string]struct{ rules, breaks string }{
+		"numbers":        {"rotate 9\ncompress", ""},
+		"delayed":        {"rotate 9\ncompress\ndelaycompress", ""},
+		"dates":          {"rotate 9\ndateext\ndateformat -%Y%m%d-%s", ""},
+		"new files":      {"rotate 9\ncreate 0640", ""},
+		"cut in place":   {"rotate 9\ncopytruncate", "truncated truncated truncated"},
+		"cut and packed": {"rotate 9\ncopytruncate\ncompress", "truncated truncated truncated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, dir := followDir(t)
+			log, want := dir+"/app.log", ""
+			rules, state := filepath.Join(t.TempDir(), "rules"), filepath.Join(t.TempDir(), "state")
+			if err := os.WriteFile(rules, []byte(fmt.Sprintf("%q {\nsu root root\n%s\n}\n", log, c.rules)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for round := range 3 {
+				for part := range 2 {
+					line := fmt.Sprintf("round %d, part %d\n", round, part)
+					want += line
+					write(t, log, line)
+					if part == 0 {
+						f.read(0)
+					}
+				}
+				time.Sleep(map[bool]time.Duration{true: time.Second, false: 20 * time.Millisecond}[name == "dates"]) // they are to the second
+				if out, err := exec.Command("logrotate", "-f", "-s", state, rules).CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+			}
+			f.read(0)
+			f.wants(log, want, c.breaks)
+		})
 	}
 }
