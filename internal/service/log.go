@@ -23,8 +23,10 @@ type Cursors map[string]string
 // LogBlock is some lines of one stream, in order.
 type LogBlock struct {
 	Stream string // short and stable: "backend", "/var/log/app/worker.log"
-	Data   []byte // whole lines, at most 1 MiB but for a longer single line; valid until the next block
-	Next   string // cursor behind Data
+	// Data are whole lines, at most 1 MiB but for a longer single line, valid until the
+	// next block. They may be empty where the cursor moves without a line.
+	Data []byte
+	Next string // cursor behind Data
 	// Break says that lines may be missing before this block, and why: the slug of a
 	// finding of the kind, such as "truncated". Empty = it follows on the block before.
 	Break string

@@ -9,6 +9,7 @@ import (
 	"upkeep/internal/service/endpoint"
 	"upkeep/internal/service/files"
 	"upkeep/internal/service/host"
+	"upkeep/internal/service/logs"
 	"upkeep/internal/service/neo4j"
 	"upkeep/internal/service/postgres"
 	"upkeep/internal/service/process"
@@ -19,6 +20,6 @@ import (
 
 // Kinds returns every kind that ships.
 func Kinds() *service.Registry {
-	return service.NewRegistry(celery.Kind, compose.Kind, endpoint.Kind, files.Kind, host.Kind, neo4j.Kind, postgres.Kind, process.Kind,
-		rabbitmq.Kind, redis.Kind, s3.Kind)
+	return service.NewRegistry(celery.Kind, compose.Kind, endpoint.Kind, files.Kind, host.Kind, logs.Kind, neo4j.Kind,
+		postgres.Kind, process.Kind, rabbitmq.Kind, redis.Kind, s3.Kind)
 }
