@@ -55,13 +55,21 @@ func (c *cli) logQuery(targets []string, f logFlags) (q control.LogQuery, err er
 	if q.Since, err = c.moment(f.since); err != nil {
 		return q, c.misuse("since", "got", f.since)
 	}
-	for level := record.None; f.level != "" && level.String() != f.level; level++ {
-		if level > record.Critical {
-			return q, c.misuse("level", "got", f.level)
-		}
-		q.Level = level + 1
+	var known bool
+	if q.Level, known = levelNamed(f.level); !known {
+		return q, c.misuse("level", "got", f.level)
 	}
 	return q, nil
+}
+
+// levelNamed reads a level in any letter case; "" takes every record.
+func levelNamed(name string) (record.Level, bool) {
+	for level := record.Debug; level <= record.Critical; level++ {
+		if strings.EqualFold(name, level.String()) {
+			return level, true
+		}
+	}
+	return record.None, name == ""
 }
 
 // moment reads "2h" as so long ago, else a day or a time; "" is none.
