@@ -23,6 +23,7 @@ def sessions() -> sessionmaker[Session]:
 
 
 def session():
-    """A session for one request: committed when the request succeeds."""
-    with sessions().begin() as db:
+    """A session for one request. Handlers commit: this ends after the answer is sent, and
+    whoever gets an id may ask for it at once."""
+    with sessions()() as db:
         yield db

@@ -100,7 +100,7 @@ def register(new: NewUser, db: DB) -> dict:
                 hashed_password=security.hash_password(new.password), role="SUPER_ADMIN" if first else "USER")
     db.add(user)
     try:
-        db.flush()
+        db.commit()
     except IntegrityError as error:
         raise HTTPException(409, "this name or address is taken") from error
     return {"id": user.id, "role": user.role}
@@ -118,6 +118,7 @@ def login(given: Login, db: DB, request: Request) -> dict:
         raise HTTPException(401, "wrong name or password")
     user.last_login, user.login_count = func.now(), user.login_count + 1
     note(db, user, "LOGIN", "user", user.id, "login", request)
+    db.commit()
     return {"access_token": security.token_for(user.id), "token_type": "bearer"}
 
 
@@ -133,6 +134,7 @@ def make_project(new: NewProject, me: Me, db: DB, request: Request) -> dict:
     db.add(project)
     db.flush()
     note(db, me, "CREATE", "project", project.id, new.name[:255], request)
+    db.commit()
     cache.forget(PROJECTS)
     return {"id": project.id}
 
@@ -159,6 +161,7 @@ def upload(project_id: str, file: UploadFile, me: Me, db: DB, request: Request) 
     db.add(row)
     db.flush()
     note(db, me, "UPLOAD", "file", row.id, name, request)
+    db.commit()
     return {"id": row.id, "file_path": key, "file_hash": digest, "size": row.size}
 
 
@@ -168,6 +171,7 @@ def delete_file(file_id: str, me: Me, db: DB, request: Request) -> None:
     db.query(Slice).filter(Slice.file_id == file_id).delete()
     db.delete(row)
     note(db, me, "DELETE", "file", file_id, row.original_filename, request)
+    db.commit()
     storage.remove(row.file_path)
 
 
@@ -201,7 +205,6 @@ def make_item(project_id: str, new: NewItem, me: Me, db: DB) -> dict:
     item = COTItem(project_id=project_id, slice_id=new.slice_id, question=new.question,
                    chain_of_thought=new.chain_of_thought, created_by=me.id)
     db.add(item)
-    db.flush()
     db.commit()  # the workers look for it at once
     return {"id": item.id, "llm": tasks.llm_processing.delay(item.id).id, "kg": tasks.kg_extraction.delay(item.id).id}
 
@@ -222,6 +225,7 @@ def make_entities(new: list[NewEntity], _: Me, db: DB) -> list[str]:
     graph.put_entities(rows)
     for row in rows:
         row.neo4j_node_id = row.id
+    db.commit()
     return [row.id for row in rows]
 
 
@@ -240,4 +244,5 @@ def make_relation(new: NewRelation, _: Me, db: DB) -> dict:
     db.flush()
     graph.put_relation(row)
     row.neo4j_relation_id = row.id
+    db.commit()
     return {"id": row.id}

@@ -1,4 +1,4 @@
-"""Who did what, and what runs; the extensions that searching needs."""
+"""Who did what, and what runs; the extensions that searching and tuning need."""
 
 from alembic import op
 
@@ -29,6 +29,7 @@ ROLES = ("admin", "editor", "reviewer", "viewer")
 def upgrade() -> None:
     op.execute('CREATE EXTENSION IF NOT EXISTS "uuid-ossp"')
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    op.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     for name, words in ENUMS.items():
         op.execute(f"CREATE TYPE {name} AS ENUM ('" + "', '".join(words.split()) + "')")
     for name, columns in TABLES.items():
