@@ -18,7 +18,7 @@ build: ## bin/upkeep, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/upkeep ./cmd/upkeep
 
 install: ## what the tests start, when root; else it says what is left out
-	lab/install --postgres 16 --postgres 17 --postgres 18 --clients
+	lab/install --postgres 16 --postgres 17 --postgres 18 --clients --minio --compose
 
 test: install vet lint ## everything: vet, linter, unit and acceptance tests on real servers
 	UPKEEP_POSTGRES_BINS=$$(lab/install --bins) go test -json -count=1 -timeout 40m ./... | $(SUMMARY)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/neo4j/neo4j-go-driver/v5/neo4j"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -18,9 +20,10 @@ type labKey struct{}
 
 // servers are the real servers and the web servers of one script.
 type servers struct {
-	byName map[string]*running
-	sites  map[string]*site
-	held   map[string][]*pgx.Conn
+	byName  map[string]*running
+	engines map[string]*lab.Engine
+	sites   map[string]*site
+	held    map[string][]*pgx.Conn
 }
 
 type running struct {
@@ -45,12 +48,22 @@ func (t scriptTB) Context() context.Context          { return context.Background
 func (t scriptTB) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
 func (t scriptTB) Skipf(format string, args ...any)  { t.ts.Fatalf("missing: "+format, args...) }
 
-// start postgres|redis NAME [KEY=VALUE…]: starts a server and sets NAME_HOST,
-// NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID; the password also lies in
-// NAME.password. The keys password and major are the lab's, others are settings.
+// start postgres|redis|minio|rabbitmq|neo4j NAME [KEY=VALUE…]: starts a server and sets
+// NAME_HOST, NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID, and for RabbitMQ
+// NAME_MANAGEMENT; the password also lies in NAME.password. The keys password and
+// major are the lab's, others are settings. start celery is in queues_test.go, start
+// docker in docker_test.go.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: start postgres|redis NAME [KEY=VALUE…]")
+		ts.Fatalf("usage: start postgres|redis|minio|rabbitmq|neo4j|celery|docker NAME [KEY=VALUE…]")
+	}
+	switch args[0] {
+	case "docker":
+		startEngine(ts, args[1])
+		return
+	case "celery":
+		startWorker(ts, args[1], args[2:])
+		return
 	}
 	s := launch(ts, args[0], options(ts, args[2:]))
 	ts.Value(labKey{}).(*servers).byName[args[1]] = s
@@ -80,6 +93,18 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 		return &running{Server: lab.Postgres(scriptTB{ts}, o)}
 	case "redis":
 		return &running{Server: lab.Redis(scriptTB{ts}, o), redis: true}
+	case "minio":
+		program, err := lab.MinIOProgram()
+		ts.Check(err)
+		ts.Setenv("MINIO_DIR", filepath.Dir(program)) // for tools: in an upkeep.yaml
+		return &running{Server: lab.MinIO(scriptTB{ts}, o)}
+	case "rabbitmq":
+		return &running{Server: lab.RabbitMQ(scriptTB{ts}, o)}
+	case "neo4j":
+		bin, err := lab.Neo4jBin()
+		ts.Check(err)
+		ts.Setenv("PATH", bin+":"+ts.Getenv("PATH")) // where upkeep finds the program for a scratch server
+		return &running{Server: lab.Neo4j(scriptTB{ts}, o)}
 	}
 	ts.Fatalf("there is no server %q", kind)
 	return nil
@@ -87,7 +112,7 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 
 func describe(ts *testscript.TestScript, name string, s *running) {
 	for key, value := range map[string]string{"HOST": s.Host, "PORT": fmt.Sprint(s.Port), "USER": s.User,
-		"PASSWORD": s.Password, "PID": fmt.Sprint(s.PID())} {
+		"PASSWORD": s.Password, "PID": fmt.Sprint(s.PID()), "MANAGEMENT": s.Management} {
 		ts.Setenv(name+"_"+key, value)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(name+".password"), []byte(s.Password+"\n"), 0o600))
@@ -95,6 +120,10 @@ func describe(ts *testscript.TestScript, name string, s *running) {
 
 // server kill|stop|start|pause|resume|renew NAME.
 func control(ts *testscript.TestScript, _ bool, args []string) {
+	if e, ok := ts.Value(labKey{}).(*servers).engines[args[1]]; ok {
+		controlEngine(ts, args[0], e)
+		return
+	}
 	s := lookup(ts, args[1])
 	switch args[0] {
 	case "kill":
@@ -190,6 +219,29 @@ func redisCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v: %v", args[1:], err)
 	}
 	fmt.Fprintln(ts.Stdout(), answer)
+}
+
+// cypher NAME STATEMENT: runs one statement and prints one row per line, values
+// divided by |.
+func cypherCommand(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, s := context.Background(), lookup(ts, args[0])
+	driver, err := neo4j.NewDriverWithContext("bolt://"+s.Addr(), neo4j.BasicAuth(s.User, s.Password, ""))
+	ts.Check(err)
+	defer driver.Close(ctx)
+	got, err := neo4j.ExecuteQuery(ctx, driver, args[1], nil, neo4j.EagerResultTransformer)
+	if (err != nil) != neg {
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	if err != nil {
+		return
+	}
+	for _, record := range got.Records {
+		row := make([]string, len(record.Values))
+		for i, value := range record.Values {
+			row[i] = fmt.Sprint(value)
+		}
+		fmt.Fprintln(ts.Stdout(), strings.Join(row, "|"))
+	}
 }
 
 // seed POSTGRES REDIS DIR [ROWS]: fills new servers and a directory with

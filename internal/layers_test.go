@@ -18,7 +18,7 @@ type layer struct {
 	may      []string
 }
 
-var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency"}
+var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "logs/"}
 
 func with(more ...string) []string { return append(slices.Clone(leaves), more...) }
 
@@ -30,6 +30,7 @@ var layers = []layer{
 	{"database", nil},
 	{"catalogue", nil},
 	{"consistency", nil},
+	{"logs/", []string{"logs/"}},
 	{"service/all", []string{""}},
 	{"service/servicetest", with("service$")},
 	{"service$", []string{"diag", "secret"}},

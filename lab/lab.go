@@ -1,5 +1,5 @@
-// Package lab starts real servers for tests and for the demo: private PostgreSQL
-// and Redis servers from installed packages, as an ordinary user, in a directory
+// Package lab starts real servers for tests and for the demo: private PostgreSQL,
+// Redis and Neo4j servers from installed packages, as an ordinary user, in a directory
 // of their own, on free ports of 127.0.0.1. Every server is ended by its own
 // process ID and dies with the program that started it unless it is detached.
 //
@@ -53,7 +53,12 @@ type starter func(ctx context.Context, dir string, o Options) (*Server, error)
 
 func start(t TB, o Options, run starter) *Server {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	return startWithin(t, startTimeout, o, run)
+}
+
+func startWithin(t TB, limit time.Duration, o Options, run starter) *Server {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	dir, err := tempDir()
 	if err != nil {

@@ -228,3 +228,34 @@ func shortDir(t *testing.T) string {
 	}
 	return dir
 }
+
+func TestRabbitMQComesBackAfterKillAndLeavesNothing(t *testing.T) {
+	s := lab.RabbitMQ(t, lab.Options{})
+	worker := lab.Celery(t, lab.Worker{Broker: s, Name: "w1", Queues: []string{"ocr"}})
+	if err := worker.Stop(); err != nil {
+		t.Error(err)
+	}
+	restart(t, s)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range processesOf(t, s.Dir) {
+		t.Errorf("%s is left", left)
+	}
+}
+
+// processesOf lists the programs whose home is dir.
+func processesOf(t *testing.T, dir string) (found []string) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		text, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(text), "HOME="+dir+"\x00") {
+			found = append(found, path)
+		}
+	}
+	return found
+}

@@ -12,7 +12,8 @@ import (
 
 // Need skips the test when a component is missing, with the way to get it; with
 // CI=true a missing component is a failure. Components are "postgres",
-// "postgres 15", "redis", "root", or the name of any program.
+// "postgres 15", "redis", "minio", "docker", "rabbitmq", "celery", "neo4j", "root",
+// or the name of any program.
 func Need(t TB, components ...string) {
 	t.Helper()
 	for _, c := range components {
@@ -45,8 +46,25 @@ func Find(component string) error {
 		}
 		_, err = postgresBin(major)
 		return err
+	case "minio":
+		_, err := MinIOProgram()
+		return err
+	case "neo4j":
+		if _, err := exec.LookPath("java"); err != nil {
+			return fmt.Errorf("java is not on PATH; as root, lab/install installs it")
+		}
+		_, err := Neo4jBin()
+		return err
 	case "redis":
 		name = "redis-server"
+	case "docker":
+		return findDocker()
+	case "rabbitmq":
+		_, err := rabbitProgram()
+		return err
+	case "celery":
+		_, err := celeryProgram()
+		return err
 	}
 	_, err := exec.LookPath(name)
 	if err != nil {

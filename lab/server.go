@@ -15,7 +15,7 @@ import (
 
 // Server is one private server.
 type Server struct {
-	Component    string // "postgres" or "redis"
+	Component    string // "postgres", "redis", "amqp", "celery", "neo4j" or "minio"
 	Host         string // always 127.0.0.1
 	Port         int
 	User         string // superuser of PostgreSQL; empty for Redis
@@ -23,6 +23,7 @@ type Server struct {
 	PasswordFile string // holds Password, mode 0600, owned by us; empty when there is no password
 	Dir          string // of this server: its data, log and, for PostgreSQL, socket
 	Data         string // data directory, which belongs to the server's user
+	Management   string // address of RabbitMQ's HTTP API
 
 	argv     func(port int) []string
 	ready    func(ctx context.Context, s *Server) error
@@ -30,6 +31,10 @@ type Server struct {
 	account  *account
 	detached bool
 	proc     *process
+
+	control func(port int, args []string) []string // argv of RabbitMQ's control program
+	besides []string                               // a program that the server needs beside it: RabbitMQ's port mapper
+	beside  *process
 }
 
 // stopPatience is what a server gets to end by itself.
@@ -82,9 +87,12 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.PID() != 0 {
 		return fmt.Errorf("%s on port %d runs already", s.Component, s.Port)
 	}
+	if err := s.startBeside(); err != nil {
+		return err
+	}
 	proc, err := launch(s.argv(s.Port), s.account, s.logFile(), s.detached)
 	if err != nil {
-		return err
+		return errors.Join(err, s.endBeside())
 	}
 	s.proc = proc
 	if err := s.await(ctx); err != nil {
@@ -101,7 +109,22 @@ func (s *Server) Stop() error {
 	if err := s.Resume(); err != nil { // a stopped process hears nothing but SIGKILL
 		return err
 	}
-	return s.proc.end(s.stop, stopPatience)
+	return errors.Join(s.proc.end(s.stop, stopPatience), s.endBeside())
+}
+
+func (s *Server) startBeside() (err error) {
+	if len(s.besides) == 0 {
+		return nil
+	}
+	s.beside, err = launch(s.besides, s.account, s.logFile()+".beside", s.detached)
+	return err
+}
+
+func (s *Server) endBeside() error {
+	if s.beside == nil {
+		return nil
+	}
+	return s.beside.end(syscall.SIGKILL, stopPatience)
 }
 
 // Kill ends the server and all its processes at once, as a power failure would. The
@@ -116,7 +139,7 @@ func (s *Server) Kill() error {
 	children := family(pid)
 	err = errors.Join(err, signalAll(append(children, pid), syscall.SIGKILL))
 	<-s.proc.done
-	return errors.Join(err, gone(children))
+	return errors.Join(err, gone(children), s.endBeside())
 }
 
 // gone waits until the kernel has cleared processes away.

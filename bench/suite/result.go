@@ -16,14 +16,15 @@ import (
 type Result struct {
 	costs  map[key][]measure.Cost
 	bytes  map[key][]int64
-	Failed []string // what went wrong, one line or more each
+	shares map[key][]float64 // of messages in wrong groups, one value per set
+	Failed []string          // what went wrong, one line or more each
 }
 
 type key struct{ work, tool string }
 
 // NewResult is empty.
 func NewResult() *Result {
-	return &Result{costs: map[key][]measure.Cost{}, bytes: map[key][]int64{}}
+	return &Result{costs: map[key][]measure.Cost{}, bytes: map[key][]int64{}, shares: map[key][]float64{}}
 }
 
 // Runs returns all runs of one tool at one work.
@@ -46,6 +47,12 @@ func (r *Result) size(work, tool string, n int64) {
 	k := key{work, tool}
 	r.bytes[k] = append(r.bytes[k], n)
 	slog.Info("measured", "work", work, "tool", tool, "bytes", n)
+}
+
+func (r *Result) wrong(work, tool string, share float64) {
+	k := key{work, tool}
+	r.shares[k] = append(r.shares[k], share)
+	slog.Info("measured", "work", work, "tool", tool, "in_wrong_groups", share)
 }
 
 // openDir makes a directory that the user of a server can enter, which a cache

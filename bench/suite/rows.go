@@ -13,6 +13,8 @@ func (r *Result) Rows(suite string, tools []string) []table.Row {
 		return r.treeRows(tools)
 	case "postgres":
 		return r.postgresRows(tools)
+	case "templates":
+		return r.templateRows(tools)
 	}
 	return r.answerRows(tools)
 }
@@ -56,6 +58,30 @@ func (r *Result) answerRows(tools []string) []table.Row {
 		r.time(tools, Version, []table.Limit{{Factor: 0.1}}),
 		r.time(tools, Check, []table.Limit{{Factor: 1}}),
 	}
+}
+
+func (r *Result) templateRows(tools []string) []table.Row {
+	return []table.Row{
+		r.time(tools, Group, []table.Limit{{Peer: Drain, Factor: 0.1}}),
+		r.cpu(tools, Group),
+		r.memory(tools, Group, []table.Limit{{Peer: Drain, Factor: 1}}),
+		r.misgrouped(tools, GroupMixed), r.misgrouped(tools, GroupTuned), r.misgrouped(tools, GroupHeld),
+	}
+}
+
+// misgrouped is the mean over all sets, as comparisons of log parsers print it.
+func (r *Result) misgrouped(tools []string, work string) table.Row {
+	row := table.Row{Work: work, Measure: "in wrong groups", Unit: table.Share, Values: map[string]float64{}, Reach: []table.Limit{{Factor: 0.10}}}
+	for _, tool := range tools {
+		shares, sum := r.shares[key{work, tool}], 0.0
+		for _, share := range shares {
+			sum += share
+		}
+		if len(shares) > 0 {
+			row.Values[tool] = sum / float64(len(shares))
+		}
+	}
+	return row
 }
 
 func (r *Result) time(tools []string, work string, reach []table.Limit) table.Row {

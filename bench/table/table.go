@@ -16,9 +16,11 @@ const (
 	Seconds Unit = "s"
 	Bytes   Unit = "MB" // decimal megabytes, as disks are sold
 	Memory  Unit = "MiB"
+	Share   Unit = "%"
 )
 
-// Row is one measured quantity of all tools. Values are seconds or bytes; a tool
+// Row is one measured quantity of all tools. Values are seconds, bytes or
+// shares; a tool
 // that is missing was not measured.
 type Row struct {
 	Work, Measure string
@@ -76,6 +78,8 @@ func (u Unit) format(value float64) string {
 	switch u {
 	case Bytes:
 		return fmt.Sprintf("%.1f MB", value/1e6)
+	case Share:
+		return fmt.Sprintf("%.1f %%", value*100)
 	case Memory:
 		return fmt.Sprintf("%.0f MiB", value/(1<<20))
 	}

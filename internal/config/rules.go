@@ -131,7 +131,9 @@ func (r *reader) accept() {
 }
 
 // verbs are what a job may do without a person.
-func verbs() []string { return []string{"check", "backup", "verify", "drill", "maintain", "reconcile", "report"} }
+func verbs() []string {
+	return []string{"check", "backup", "verify", "drill", "logs", "maintain", "reconcile", "report"}
+}
 
 func (r *reader) jobs() {
 	for _, name := range slices.Sorted(maps.Keys(r.config.Jobs)) {

@@ -51,7 +51,7 @@ func (a *App) maintained(names []string) ([]inventory.Target, error) {
 		return nil, err
 	}
 	can := slices.DeleteFunc(slices.Clone(targets), func(t inventory.Target) bool { return !t.Kind.Offers("maintain") })
-	if len(names) > 0 && len(can) < len(targets) {
+	if len(can) == 0 || len(names) > 0 && len(can) < len(targets) {
 		return nil, fmt.Errorf("not every target of %v needs care that upkeep can give: %w", names, service.ErrUnsupported)
 	}
 	return can, nil

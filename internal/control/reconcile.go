@@ -13,12 +13,16 @@ import (
 	"upkeep/internal/database"
 	"upkeep/internal/engine"
 	"upkeep/internal/inventory"
+	"upkeep/internal/service"
 )
 
 // reconcileOp compares the stores with each other. req.Targets are names of rules;
 // none = all.
 func (a *App) reconcileOp(_ context.Context, _ string, req Request) (operation, error) {
 	rules, err := a.Inventory.Rules(req.Targets, func(string) bool { return true })
+	if err == nil && len(rules) == 0 {
+		err = fmt.Errorf("there is no rule under reconcile: in %s: %w", a.Config.File, service.ErrUndeclared)
+	}
 	if err != nil {
 		return operation{}, err
 	}

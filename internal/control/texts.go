@@ -7,6 +7,7 @@ import (
 	"upkeep/internal/capability/check"
 	"upkeep/internal/capability/drill"
 	"upkeep/internal/capability/initialize"
+	"upkeep/internal/capability/logs"
 	"upkeep/internal/capability/maintain"
 	"upkeep/internal/capability/reconcile"
 	"upkeep/internal/capability/report"
@@ -39,6 +40,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "drill", Text: drill.Words()},
 		catalogue.Source{Prefix: "restore", Text: restore.Words()},
 		catalogue.Source{Prefix: "reconcile", Text: reconcile.Words()},
+		catalogue.Source{Prefix: "logs", Text: logs.Words()},
 		catalogue.Source{Prefix: "maintain", Text: maintain.Words()},
 		catalogue.Source{Prefix: "report", Text: report.Words()},
 		catalogue.Source{Prefix: "init", Text: initialize.Words()},

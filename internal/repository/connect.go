@@ -16,6 +16,7 @@ import (
 	"github.com/kopia/kopia/repo"
 	"github.com/kopia/kopia/repo/blob"
 	"github.com/kopia/kopia/repo/blob/filesystem"
+	"golang.org/x/sys/unix"
 )
 
 // access is how a connection is opened. One that only reads cannot write at all.
@@ -29,25 +30,13 @@ const (
 // userName is the user of every snapshot, as stock kopia shows it.
 const userName = "upkeep"
 
-// connect opens the storage. kopia insists on a file that describes it; ours has
-// no cache directory, so that whatever is read comes from the repository itself.
+// connect opens the storage.
 func (r *Repository) connect(ctx context.Context, how access) (repo.DirectRepository, error) {
-	path, err := filepath.Abs(r.opt.Path)
+	config, release, err := r.describe(how)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("describe the connection: %w", err)
 	}
-	// Repositories may share the directory, so each has files of its own.
-	config := filepath.Join(r.dir, fmt.Sprintf("%x-%s.json", sha256.Sum256([]byte(path)), how))
-	described, err := json.Marshal(repo.LocalConfig{
-		Storage:       &blob.ConnectionInfo{Type: "filesystem", Config: &filesystem.Options{Path: path}},
-		ClientOptions: repo.ClientOptions{Username: userName, ReadOnly: how == readOnly},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := replaceFile(config, described); err != nil {
-		return nil, fmt.Errorf("write connection file: %w", err)
-	}
+	defer release()
 	opened, err := repo.Open(ctx, config, r.opt.Password, &repo.Options{
 		TimeNowFunc:          r.clock.now,
 		DisableRepositoryLog: true,
@@ -63,6 +52,45 @@ func (r *Repository) connect(ctx context.Context, how access) (repo.DirectReposi
 		return nil, errors.Join(fmt.Errorf("unexpected repository type %T", opened), opened.Close(ctx))
 	}
 	return direct, nil
+}
+
+// describe writes the file that kopia insists on: it names the storage, holds no
+// secret and no cache directory, so that whatever is read comes from the repository
+// itself. Whoever only reads leaves nothing on the disk; writers share a file, beside
+// which kopia locks its maintenance. release is called once kopia has read it.
+func (r *Repository) describe(how access) (config string, release func(), err error) {
+	path, err := filepath.Abs(r.opt.Path)
+	if err != nil {
+		return "", nil, err
+	}
+	described, err := json.Marshal(repo.LocalConfig{
+		Storage:       &blob.ConnectionInfo{Type: "filesystem", Config: &filesystem.Options{Path: path}},
+		ClientOptions: repo.ClientOptions{Username: userName, ReadOnly: how == readOnly},
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	if how == readOnly {
+		return inMemory(described)
+	}
+	// Repositories may share the directory, so each has a file of its own.
+	config = filepath.Join(r.dir, fmt.Sprintf("%x.json", sha256.Sum256([]byte(path))))
+	return config, func() {}, replaceFile(config, described)
+}
+
+// inMemory is a file without a place on any disk.
+func inMemory(content []byte) (path string, release func(), err error) {
+	fd, err := unix.MemfdCreate("upkeep-repository", unix.MFD_CLOEXEC)
+	if err != nil {
+		return "", nil, err
+	}
+	file := os.NewFile(uintptr(fd), "upkeep-repository")
+	release = func() { _ = file.Close() } // nothing in it has to last
+	if _, err := file.Write(content); err != nil {
+		release()
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", fd), release, nil
 }
 
 // forgetDerivation gives back the 64 MiB of garbage that deriving a key leaves: it

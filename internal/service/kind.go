@@ -92,6 +92,7 @@ func Capabilities() []Capability {
 		{"extract", reflect.TypeFor[Extractor]()},
 		{"query", reflect.TypeFor[Queryer]()},
 		{"maintain", reflect.TypeFor[Maintainer]()},
+		{"logs", reflect.TypeFor[LogSource]()},
 		{"list", reflect.TypeFor[Lister]()},
 		{"switch", reflect.TypeFor[Switcher]()},
 	}

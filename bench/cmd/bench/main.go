@@ -24,6 +24,7 @@ type options struct {
 	source               string // root of the source tree
 	upkeep, pgBin        string
 	rounds, scale        int
+	messages             int
 	cold, write          bool
 	load                 float64 // of the machine before the first round
 }
@@ -56,10 +57,11 @@ func parse() (options, error) {
 	flag.StringVar(&o.source, "source", ".", "root of the source tree")
 	flag.StringVar(&o.upkeep, "upkeep", "bin/upkeep", "the program to measure")
 	flag.StringVar(&o.tools, "tools", "upkeep,restic,kopia,borg", "what to measure; kopia:COMPRESSOR takes another compressor than zstd")
-	flag.StringVar(&o.suites, "suites", "trees,postgres,answers", "which suites to run")
+	flag.StringVar(&o.suites, "suites", "trees,postgres,answers,templates", "which suites to run")
 	flag.StringVar(&o.pgBin, "pg-bin", "/usr/lib/postgresql/15/bin", "directory of pg_dump, pg_restore and pgbench")
 	flag.IntVar(&o.rounds, "n", 5, "rounds")
 	flag.IntVar(&o.scale, "scale", 50, "scale of pgbench; 50 = 5 million rows")
+	flag.IntVar(&o.messages, "messages", 3_000_000, "log messages to group")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
 	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
 	flag.Parse()
@@ -113,8 +115,10 @@ func (o options) suite(ctx context.Context, name, scratch string, tools []tool.T
 			return nil
 		}
 		return suite.Answers{Scratch: scratch, Rounds: o.rounds}.Run(ctx, subject, r)
+	case "templates":
+		return o.templates(ctx, scratch, r)
 	}
-	return fmt.Errorf("there is no suite %q; there are trees, postgres and answers", name)
+	return fmt.Errorf("there is no suite %q; there are trees, postgres, answers and templates", name)
 }
 
 // tree builds the corpus once; its name carries the seed. A tree that an

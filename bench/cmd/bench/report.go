@@ -32,6 +32,9 @@ func (o options) report(ctx context.Context, tools []tool.Tool, r *suite.Result)
 	if strings.Contains(o.suites, "postgres") {
 		names = append(names, suite.PgTools)
 	}
+	if strings.Contains(o.suites, "templates") {
+		names = append(names, suite.Drain)
+	}
 	var rows []table.Row
 	for _, name := range strings.Split(o.suites, ",") {
 		rows = append(rows, r.Rows(name, names)...)
@@ -72,7 +75,7 @@ func (o options) header(ctx context.Context, w io.Writer, tools []tool.Tool) err
 	fmt.Fprintf(w, "# Benchmarks of %s\n\n", time.Now().Format(time.DateOnly))
 	fmt.Fprintf(w, "- machine: %d cores, %.0f GiB memory, Linux %s, %s\n", runtime.NumCPU(),
 		float64(sys.Totalram)*float64(sys.Unit)/(1<<30), release(uts), runtime.Version())
-	fmt.Fprintf(w, "- corpus: %d files, %d MB, seed %d; pgbench scale %d\n", spec.Files, spec.Bytes/1e6, spec.Seed, o.scale)
+	fmt.Fprintf(w, "- corpus: %d files, %d MB, seed %d; pgbench scale %d; %d log messages\n", spec.Files, spec.Bytes/1e6, spec.Seed, o.scale, o.messages)
 	fmt.Fprintf(w, "- %d rounds, tools alternate within each; medians; files %s\n", o.rounds, state)
 	fmt.Fprintf(w, "- load before the first round %.2f", o.load)
 	if o.load > quiet {
@@ -121,7 +124,7 @@ const unsteady = 1.3
 // spread shows how far the runs were apart: a median alone may lie.
 func spread(w io.Writer, tools []string, r *suite.Result) {
 	fmt.Fprint(w, "\nFastest and slowest run (bold: too far apart for the median to be trusted, repeat on a quiet machine):\n\n")
-	for _, work := range []string{suite.First, suite.Unchanged, suite.Changed, suite.ReadBack, suite.Restore, suite.Dump, suite.DumpUnchanged, suite.DrillOrLoad, suite.Version, suite.Check} {
+	for _, work := range []string{suite.First, suite.Unchanged, suite.Changed, suite.ReadBack, suite.Restore, suite.Dump, suite.DumpUnchanged, suite.DrillOrLoad, suite.Version, suite.Check, suite.Group} {
 		var cells []string
 		for _, name := range tools {
 			runs := r.Runs(work, name)

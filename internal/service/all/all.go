@@ -4,15 +4,21 @@ package all
 
 import (
 	"upkeep/internal/service"
+	"upkeep/internal/service/celery"
+	"upkeep/internal/service/compose"
 	"upkeep/internal/service/endpoint"
 	"upkeep/internal/service/files"
 	"upkeep/internal/service/host"
+	"upkeep/internal/service/neo4j"
 	"upkeep/internal/service/postgres"
 	"upkeep/internal/service/process"
+	"upkeep/internal/service/rabbitmq"
 	"upkeep/internal/service/redis"
+	"upkeep/internal/service/s3"
 )
 
 // Kinds returns every kind that ships.
 func Kinds() *service.Registry {
-	return service.NewRegistry(endpoint.Kind, files.Kind, host.Kind, postgres.Kind, process.Kind, redis.Kind)
+	return service.NewRegistry(celery.Kind, compose.Kind, endpoint.Kind, files.Kind, host.Kind, neo4j.Kind, postgres.Kind, process.Kind,
+		rabbitmq.Kind, redis.Kind, s3.Kind)
 }

@@ -153,27 +153,6 @@ func (c *checking) pools(ctx context.Context) error {
 	return nil
 }
 
-// statements reports whether slow statements can be found afterwards.
-func (c *checking) statements(ctx context.Context) error {
-	installed, err := value[bool](ctx, c.conn, "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements')")
-	if err != nil {
-		return fmt.Errorf("look for pg_stat_statements: %w", err)
-	}
-	working := false
-	if installed {
-		// The view refuses where the library is not preloaded.
-		_, err := c.conn.Exec(ctx, "SELECT count(*) FROM (SELECT FROM pg_stat_statements(false) LIMIT 1) s")
-		if err != nil && state(err) == "" {
-			return fault(err)
-		}
-		working = state(err) != stateNotReady
-	}
-	if !working {
-		c.verdict.Warn("no-pg-stat-statements", "", service.Args{"installed": installed, "database": c.conn.Config().Database})
-	}
-	return nil
-}
-
 const stateNotReady = "55000" // object_not_in_prerequisite_state
 
 func (c *checking) sizes(ctx context.Context) error {

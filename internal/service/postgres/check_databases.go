@@ -38,7 +38,7 @@ func (c *checking) database(ctx context.Context, d database) (sizes []tableSize,
 	if sizes, err = collect[tableSize](ctx, conn, tableSizesSQL, biggest); err != nil {
 		return nil, fmt.Errorf("read sizes: %w", err)
 	}
-	return sizes, c.invalidIndexes(ctx, conn, d)
+	return sizes, errors.Join(c.invalidIndexes(ctx, conn, d), c.windowIndexes(ctx, conn, d))
 }
 
 // invalidIndexes are left by a CREATE INDEX or REINDEX CONCURRENTLY that failed:

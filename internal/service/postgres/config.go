@@ -25,6 +25,10 @@ type Config struct {
 	Connections     Limits            `yaml:"connections"`      // used share of the connections that ordinary roles have
 	LongTransaction quantity.Duration `yaml:"long_transaction"` // 0 switches it off
 	Pools           []Pool            `yaml:"pools"`
+	Slow            Slow              `yaml:"slow"`
+	Vacuum          Vacuum            `yaml:"vacuum"`
+	Reindex         Reindex           `yaml:"reindex"`
+	Care            Care              `yaml:"care"`
 }
 
 // Limits are shares at which a finding is a warning or critical. 0 switches one off.
@@ -47,6 +51,10 @@ func (p Pool) max() int { return max(p.Processes, 1) * (p.Size + p.Overflow) }
 func (c *Config) Defaults() {
 	c.Connections = Limits{Warning: 0.80, Critical: 0.95}
 	c.LongTransaction = quantity.Duration(time.Hour)
+	c.Slow = Slow{Mean: quantity.Duration(500 * time.Millisecond), Calls: 10}
+	c.Vacuum = Vacuum{Dead: 0.20, Modified: 0.20, Freeze: 0.75, Rows: 1000}
+	c.Reindex = Reindex{Bloat: 0.50, Size: 64 << 20}
+	c.Care = Care{LockTimeout: quantity.Duration(10 * time.Second), Timeout: quantity.Duration(6 * time.Hour)}
 }
 
 // Validate reports every problem at once, by path.
@@ -64,6 +72,15 @@ func (c *Config) Validate() (p diag.List) {
 	}
 	if c.Connections.Critical > 0 && c.Connections.Warning > c.Connections.Critical {
 		p.Addf("connections", "warning (%s) must not be above critical (%s)", c.Connections.Warning, c.Connections.Critical)
+	}
+	if c.Slow.Calls < 1 {
+		p.Addf("slow.calls", "must be at least 1, is %d", c.Slow.Calls)
+	}
+	if c.Vacuum.Rows < 0 {
+		p.Addf("vacuum.rows", "must not be negative")
+	}
+	if c.Care.LockTimeout <= 0 {
+		p.Addf("care.lock_timeout", "must be above 0: a statement of maintenance must not wait for ever")
 	}
 	for i, pool := range c.Pools {
 		pool.validate(fmt.Sprintf("pools[%d]", i), &p)

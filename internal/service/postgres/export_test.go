@@ -28,3 +28,6 @@ func Digest(pieces ...string) (int64, string) {
 	}
 	return d.rows, d.sum()
 }
+
+// Shown is a statement as it appears in facts and findings.
+func Shown(query string) string { return shorten(withoutValues(query)) }

@@ -1,13 +1,14 @@
 // Package postgres keeps PostgreSQL servers, major versions 13 to 18: it judges
 // them, copies them as one consistent view per database, restores such a copy into
-// a scratch server or the target, and proves that both hold the same rows.
+// a scratch server or the target, and proves that both hold the same rows. It
+// vacuums, analyzes and reindexes where that is due.
 //
-// It is not for physical copies or point-in-time recovery, and it maintains and
-// tunes nothing.
+// It is not for physical copies or point-in-time recovery, and it tunes nothing.
 //
 // Where to look: connect.go (connections and their errors), catalog_*.go (what a
 // server holds), backup*.go with copyout.go and digest.go (how it is copied),
-// restore*.go, scratch*.go, verify*.go (how it comes back), check*.go (how it does).
+// restore*.go, scratch*.go, verify*.go (how it comes back), check*.go with slow.go
+// (how it does), maintain*.go, vacuum.go, bloat.go, reindex.go (care).
 package postgres
 
 import (
@@ -29,6 +30,8 @@ var (
 	_ service.Extractor  = (*Instance)(nil)
 	_ service.Queryer    = (*Instance)(nil)
 	_ service.Prober     = (*Instance)(nil)
+	_ service.Maintainer = (*Instance)(nil)
+	_ service.Doer       = (*Instance)(nil)
 )
 
 //go:embed text.yaml

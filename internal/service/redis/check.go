@@ -45,7 +45,9 @@ func (in *Instance) Check(ctx context.Context) (v service.Verdict, err error) {
 	in.clients(&v, about, conf)
 	in.persistence(&v, about, conf)
 	replication(&v, about)
-	return v, errors.Join(in.changes(ctx, &v, about), in.exposure(ctx, &v, about, conf))
+	in.shared(&v, about)
+	own, unread := in.content(c, &v, about)
+	return v, errors.Join(unread, in.changes(ctx, c, &v, about, own), in.exposure(ctx, &v, about, conf))
 }
 
 // alive demands a PONG; a server that loads its data cannot give one.

@@ -26,6 +26,15 @@ type Config struct {
 	// Unsaved is how long writes may wait for a save, where the server saves by
 	// itself; 0 accepts any age.
 	Unsaved quantity.Duration `yaml:"unsaved"`
+
+	WithoutTTL WithoutTTL     `yaml:"without_ttl"`
+	BigKey     quantity.Bytes `yaml:"big_key"` // memory that one key may take; 0 accepts any
+	// OtherDatabases may hold keys beside the one in url.
+	OtherDatabases []int   `yaml:"other_databases"`
+	HitRate        HitRate `yaml:"hit_rate"`
+	// SlowCommands is how many new entries of the slow log since the last check are a
+	// finding; 0 accepts any number.
+	SlowCommands int `yaml:"slow_commands"`
 }
 
 // Limits are the shares from which a finding is raised.
@@ -39,6 +48,10 @@ func (c *Config) Defaults() {
 	c.Memory = Limits{Warning: 0.8, Critical: 0.95}
 	c.Clients = Limits{Warning: 0.8, Critical: 0.95}
 	c.Unsaved = quantity.Duration(24 * time.Hour)
+	c.WithoutTTL = WithoutTTL{Share: 0.5, Keys: 100_000}
+	c.BigKey = 64 << 20
+	c.HitRate = HitRate{Warning: 0.5, Lookups: 10_000}
+	c.SlowCommands = 10
 }
 
 // Validate reports every problem at once, by path.
@@ -53,6 +66,11 @@ func (c *Config) Validate() (p diag.List) {
 	}
 	c.Memory.validate("memory", &p)
 	c.Clients.validate("clients", &p)
+	for path, n := range map[string]int64{"without_ttl.keys": c.WithoutTTL.Keys, "hit_rate.lookups": c.HitRate.Lookups, "slow_commands": int64(c.SlowCommands)} {
+		if n < 0 {
+			p.Addf(path, "must not be negative")
+		}
+	}
 	return p
 }
 

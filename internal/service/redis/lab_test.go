@@ -41,6 +41,7 @@ func declare(t *testing.T, s *lab.Server, change ...func(*Config, *service.Env))
 	t.Helper()
 	cfg := Config{URL: s.URL("0"), Password: secret.Parse(s.Password)}
 	cfg.Defaults()
+	cfg.OtherDatabases = []int{2, 3, 15} // that seed and lapse fill
 	env := servicetest.Env(t)
 	for _, f := range change {
 		f(&cfg, &env)

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"upkeep/bench/suite"
+)
+
+// drainVersion is the last release of drain3.
+const drainVersion = "0.9.11"
+
+func (o options) templates(ctx context.Context, scratch string, r *suite.Result) error {
+	bin := filepath.Join(o.cache, "bin", "templates")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "./bench/cmd/templates")
+	build.Dir = o.source
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the program that groups messages: %w:\n%s", err, out)
+	}
+	python, err := o.drain(ctx)
+	if err != nil {
+		return err
+	}
+	return suite.Templates{Upkeep: bin, Python: python, Cache: o.cache, Scratch: scratch, Lines: o.messages, Rounds: o.rounds}.Run(ctx, r)
+}
+
+// drain installs drain3 once, into an environment of its own.
+func (o options) drain(ctx context.Context) (string, error) {
+	dir := filepath.Join(o.cache, "drain3-"+drainVersion)
+	python, done := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "installed")
+	if _, err := os.Stat(done); err == nil {
+		return python, nil
+	}
+	slog.Info("installing", "peer", "drain3", "version", drainVersion)
+	for _, argv := range [][]string{{"python3", "-m", "venv", dir}, {python, "-m", "pip", "install", "--quiet", "drain3==" + drainVersion}} {
+		if out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("install drain3: %w:\n%s", err, out)
+		}
+	}
+	return python, os.WriteFile(done, nil, 0o644)
+}

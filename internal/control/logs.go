@@ -1,0 +1,64 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"upkeep/internal/capability/logs"
+	"upkeep/internal/engine"
+	"upkeep/internal/inventory"
+	"upkeep/internal/logs/record"
+	"upkeep/internal/service"
+)
+
+// logsOp collects what was logged since the last time.
+func (a *App) logsOp(_ context.Context, _ string, req Request) (operation, error) {
+	targets, err := a.logging(req.Targets)
+	if err != nil {
+		return operation{}, err
+	}
+	c := logs.Collect{Targets: targets, Dir: a.logDir(), Now: a.opt.Now}
+	return operation{work: engine.Work{Steps: c.Steps(), Do: c.Do, Allow: service.Harmless, Locked: true}}, nil
+}
+
+func (a *App) logDir() string { return filepath.Join(a.stateDir, "logs", a.Config.System) }
+
+// logging selects the targets that have logs. One that was named and has none is an
+// error; without names it is just not among them.
+func (a *App) logging(names []string) ([]inventory.Target, error) {
+	targets, err := a.Inventory.Select(names)
+	if err != nil {
+		return nil, err
+	}
+	can := slices.DeleteFunc(slices.Clone(targets), func(t inventory.Target) bool { return !t.Kind.Offers("logs") })
+	if len(can) == 0 || len(names) > 0 && len(can) < len(targets) {
+		return nil, fmt.Errorf("not every target of %v has logs: %w", names, service.ErrUnsupported)
+	}
+	return can, nil
+}
+
+// LogQuery is what is looked for in the logs.
+type LogQuery struct {
+	Targets []string // none = all that have logs
+	Pattern *regexp.Regexp
+	Since   time.Time    // zero = from the beginning
+	Level   record.Level // the least
+}
+
+// LogHit is one record that was found.
+type LogHit = logs.Hit
+
+// SearchLogs yields what was found in collected and in live logs until yield returns
+// false. Nothing is collected by it.
+func (a *App) SearchLogs(ctx context.Context, q LogQuery, yield func(LogHit) bool) error {
+	targets, err := a.logging(q.Targets)
+	if err != nil {
+		return err
+	}
+	s := logs.Search{Targets: targets, Dir: a.logDir(), Pattern: q.Pattern, Since: q.Since, Level: q.Level, Zone: a.opt.Now().Location()}
+	return s.Each(ctx, yield)
+}

@@ -1,0 +1,150 @@
+package neo4j
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"upkeep/internal/secret"
+	"upkeep/internal/service"
+)
+
+const scratchPurpose = "neo4j"
+
+// sibling is a scratch server with the means of an Instance. It judges content
+// only: nothing about its health says anything about the target.
+type sibling struct {
+	in      *Instance
+	srv     *scratchServer
+	removed bool // its directory
+}
+
+var (
+	_ service.Restorer   = (*sibling)(nil)
+	_ service.Verifier   = (*sibling)(nil)
+	_ service.Queryer    = (*sibling)(nil)
+	_ service.Identifier = (*sibling)(nil)
+)
+
+// Scratch starts an empty server of at least the copy's major version on this
+// machine, which listens on the loopback address and has a password of its own.
+func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Report) (service.Instance, error) {
+	m := c.Manifest()
+	program, err := in.scratchProgram(ctx, m.Version)
+	if err != nil {
+		return nil, err
+	}
+	srv, err := in.newScratchServer(ctx, program, m.Attrs[attrDatabase])
+	if err != nil {
+		return nil, err
+	}
+	sib := &sibling{srv: srv, in: in.on(srv)}
+	if err := sib.raise(ctx, m); err != nil {
+		return nil, errors.Join(err, sib.Close())
+	}
+	return sib, nil
+}
+
+func (in *Instance) scratchProgram(ctx context.Context, version string) (string, error) {
+	major, err := strconv.Atoi(majorOf(version))
+	if err != nil {
+		return "", fmt.Errorf("the copy is of version %q: %w", version, service.ErrNoScratch)
+	}
+	path, _, err := in.env.Find(ctx, "neo4j", major)
+	if err != nil {
+		return "", &service.Fault{ID: "neo4j.no-scratch-server", Args: service.Args{"major": major},
+			Err: fmt.Errorf("%w: %w", service.ErrNoScratch, err)}
+	}
+	return path, nil
+}
+
+// on returns an instance that talks to a scratch server and nobody else.
+func (in *Instance) on(srv *scratchServer) *Instance {
+	env := in.env
+	env.Secret = func(context.Context, secret.Ref) (string, error) { return srv.password, nil }
+	return &Instance{env: env, cfg: Config{URL: "bolt://" + srv.address, User: firstLogin, Database: srv.database,
+		Password: secret.Ref{Scheme: secret.Literal, Place: srv.password}}}
+}
+
+func (s *sibling) raise(ctx context.Context, m service.Manifest) error {
+	if err := s.srv.start(); err != nil {
+		return err
+	}
+	if err := s.srv.await(ctx, s.in); err != nil {
+		return err
+	}
+	identity, err := s.in.Identity(ctx)
+	if err == nil && identity == m.Identity {
+		err = fmt.Errorf("the scratch server is the target itself: %w", service.ErrNoScratch)
+	}
+	return err
+}
+
+// Restore puts the copy in as it would be put into the target.
+func (s *sibling) Restore(ctx context.Context, c service.Copy, sel service.Selection, r service.Report) error {
+	return s.in.Restore(ctx, c, sel, r)
+}
+
+// Verify compares what came back.
+func (s *sibling) Verify(ctx context.Context, c service.Copy, r service.Report) (service.Verdict, error) {
+	return s.in.Verify(ctx, c, r)
+}
+
+// Query answers from the restored content.
+func (s *sibling) Query(ctx context.Context, statement string) iter.Seq2[service.Row, error] {
+	return s.in.Query(ctx, statement)
+}
+
+// Identity is that of a database drawn anew.
+func (s *sibling) Identity(ctx context.Context) (string, error) { return s.in.Identity(ctx) }
+
+// Close ends the server and removes its directory. It may be called again.
+func (s *sibling) Close() error {
+	if err := s.srv.stop(); err != nil || s.removed {
+		return err
+	}
+	s.removed = true
+	return s.srv.remove()
+}
+
+// Sweep ends the servers of killed runs, known by their working directory, and
+// removes what they left.
+func (in *Instance) Sweep(ctx context.Context) error {
+	for _, purpose := range []string{scratchPurpose, tablePurpose} {
+		left, err := in.env.Leftovers(purpose)
+		if err != nil {
+			return fmt.Errorf("look for leftovers: %w", err)
+		}
+		for _, dir := range left {
+			if err := errors.Join(endThoseIn(dir), os.RemoveAll(dir)); err != nil {
+				return fmt.Errorf("remove %s: %w", dir, err)
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+func endThoseIn(dir string) error {
+	found, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil {
+		return err
+	}
+	for _, link := range found {
+		if cwd, err := os.Readlink(link); err != nil || cwd != dir {
+			continue // ended meanwhile, or somebody else's
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+		if err != nil {
+			return err
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("end process %d: %w", pid, err)
+		}
+	}
+	return nil
+}
