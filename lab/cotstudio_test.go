@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,6 +45,7 @@ func TestCotStudioOutlivesItsStartAndIsEnded(t *testing.T) {
 		t.Errorf("seeded %+v", made)
 	}
 	isFilled(t, c)
+	schemaIsThatOfTheModels(t, c)
 	if _, err := c.Break(t.Context(), "everything"); err == nil || !strings.Contains(err.Error(), "stop-redis") {
 		t.Errorf("an unknown fault: %v; want a list of those there are", err)
 	}
@@ -146,5 +148,25 @@ func isFilled(t *testing.T, c *lab.CotStudio) {
 		if err := conn.QueryRow(t.Context(), statement).Scan(&got); err != nil || got != want {
 			t.Errorf("%s: %s, %v; want %s", statement, got, err, want)
 		}
+	}
+}
+
+// schemaIsThatOfTheModels has Alembic compare the migrated database with the models,
+// by the interpreter that runs the worker.
+func schemaIsThatOfTheModels(t *testing.T, c *lab.CotStudio) {
+	t.Helper()
+	s, err := c.Part("worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	argv, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", s.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	python, _, _ := strings.Cut(string(argv), "\x00")
+	check := exec.Command(python, "-m", "alembic", "-c", filepath.Join(c.Dir, "srv/app/alembic.ini"), "check")
+	check.Env = []string{"COT_STUDIO_ENV_FILE=" + filepath.Join(c.Dir, ".env"), "PYTHONPATH=" + filepath.Join(c.Dir, "srv")}
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("models and migrations differ: %v: %s", err, out)
 	}
 }
