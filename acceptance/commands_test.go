@@ -18,6 +18,7 @@ import (
 func commands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	all := map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"alter":       alter,
+		"cotstudio":   cotStudio,
 		"cut":         cut,
 		"cypher":      cypherCommand,
 		"damage":      damage,

@@ -24,6 +24,7 @@ type servers struct {
 	engines map[string]*lab.Engine
 	sites   map[string]*site
 	held    map[string][]*pgx.Conn
+	cot     *lab.CotStudio
 }
 
 type running struct {

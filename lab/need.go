@@ -12,8 +12,8 @@ import (
 
 // Need skips the test when a component is missing, with the way to get it; with
 // CI=true a missing component is a failure. Components are "postgres",
-// "postgres 15", "redis", "minio", "docker", "rabbitmq", "celery", "neo4j", "root",
-// or the name of any program.
+// "postgres 15", "redis", "minio", "docker", "rabbitmq", "celery", "neo4j",
+// "cot-studio", "root", or the name of any program.
 func Need(t TB, components ...string) {
 	t.Helper()
 	for _, c := range components {
@@ -54,6 +54,9 @@ func Find(component string) error {
 			return fmt.Errorf("java is not on PATH; as root, lab/install installs it")
 		}
 		_, err := Neo4jBin()
+		return err
+	case "cot-studio":
+		_, err := cotPython()
 		return err
 	case "redis":
 		name = "redis-server"

@@ -24,6 +24,7 @@ const usage = `usage:
   lab seed [-rows N] DIR         fill them, and DIR/uploads, with believable data
   lab stop|kill|pause|resume DIR COMPONENT   break one of them: postgres or redis
   lab down DIR                   end them; their data stays
+  lab cotstudio up|seed|break|down DIR       the same with the whole example system
 `
 
 func main() {
@@ -62,6 +63,8 @@ func do(ctx context.Context, verb string, args []string, out io.Writer) error {
 		return fill(ctx, args, out)
 	case "down":
 		return lab.Down(args[0])
+	case "cotstudio":
+		return cotStudio(ctx, args, out)
 	}
 	return hurt(verb, args)
 }
