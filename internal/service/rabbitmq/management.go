@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -47,9 +48,16 @@ func (in *Instance) ca() string {
 	return filepath.Join(in.env.Base, in.cfg.CA)
 }
 
-// get reads one resource: get(ctx, &queues, "queues", vhost).
+// errStumbled is a fault inside the management API.
+var errStumbled = errors.New("the management API stumbled")
+
+// get reads one resource: get(ctx, &queues, "queues", vhost). It asks once more where
+// the API stumbled: it does over queues that come and go while it lists them.
 func (in *Instance) get(ctx context.Context, into any, path ...string) error {
 	content, err := in.call(ctx, http.MethodGet, nil, path...)
+	if errors.Is(err, errStumbled) {
+		content, err = in.call(ctx, http.MethodGet, nil, path...)
+	}
 	if err != nil {
 		return err
 	}
@@ -100,6 +108,8 @@ func status(code int, where string, content []byte) error {
 		sentinel = service.ErrNotFound
 	case code == http.StatusBadRequest:
 		sentinel = service.ErrRefused
+	case code == http.StatusInternalServerError:
+		sentinel = fmt.Errorf("%w: %w", errStumbled, service.ErrUnreachable)
 	default:
 		sentinel = service.ErrUnreachable
 	}
