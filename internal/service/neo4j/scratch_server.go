@@ -9,10 +9,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +18,7 @@ import (
 	driver "github.com/neo4j/neo4j-go-driver/v5/neo4j"
 	"github.com/neo4j/neo4j-go-driver/v5/neo4j/config"
 
+	"upkeep/internal/command"
 	"upkeep/internal/service"
 )
 
@@ -43,9 +42,9 @@ type scratchServer struct {
 }
 
 func (in *Instance) newScratchServer(ctx context.Context, program, database string) (*scratchServer, error) {
-	owner, err := unprivileged()
+	owner, err := command.Unprivileged("neo4j", "nobody")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", err, service.ErrNoScratch)
 	}
 	address, err := freeAddress(ctx)
 	if err != nil {
@@ -112,26 +111,6 @@ func (s *scratchServer) prepare() error {
 		}
 		return os.Chown(path, int(s.owner.Uid), int(s.owner.Gid))
 	})
-}
-
-// unprivileged returns the user that a scratch server runs as when upkeep is root.
-func unprivileged() (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"neo4j", "nobody"} {
-		account, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, uidErr := strconv.ParseUint(account.Uid, 10, 32)
-		gid, gidErr := strconv.ParseUint(account.Gid, 10, 32)
-		if err := errors.Join(uidErr, gidErr); err != nil {
-			return nil, fmt.Errorf("user %s: %w", name, err)
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-	}
-	return nil, fmt.Errorf("no user neo4j or nobody to run it as: %w", service.ErrNoScratch)
 }
 
 func (s *scratchServer) log() string { return filepath.Join(s.dir, "log") }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -190,29 +189,6 @@ func (n *privateNode) lastWord() string {
 	const enough = 500
 	said := strings.TrimSpace(string(text))
 	return said[max(0, len(said)-enough):]
-}
-
-// unprivileged returns the user that a scratch node runs as when upkeep is root.
-func unprivileged() (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"rabbitmq", "nobody"} {
-		account, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err := strconv.ParseUint(account.Uid, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("user %s: %w", name, err)
-		}
-		gid, err := strconv.ParseUint(account.Gid, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("user %s: %w", name, err)
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-	}
-	return nil, fmt.Errorf("no user rabbitmq or nobody to run it as: %w", service.ErrNoScratch)
 }
 
 func freePort(ctx context.Context) (int, error) {

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 
+	"upkeep/internal/command"
 	"upkeep/internal/service"
 )
 
@@ -123,28 +121,8 @@ func (in *Instance) Sweep(context.Context) error {
 		return fmt.Errorf("look for leftovers: %w", err)
 	}
 	for _, dir := range left {
-		if err := errors.Join(endThoseIn(dir), os.RemoveAll(dir)); err != nil {
+		if err := errors.Join(command.KillIn(dir), os.RemoveAll(dir)); err != nil {
 			return fmt.Errorf("remove %s: %w", dir, err)
-		}
-	}
-	return nil
-}
-
-func endThoseIn(dir string) error {
-	found, err := filepath.Glob("/proc/[0-9]*/cwd")
-	if err != nil {
-		return err
-	}
-	for _, link := range found {
-		if cwd, err := os.Readlink(link); err != nil || cwd != dir {
-			continue // ended meanwhile, or somebody else's
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
-		if err != nil {
-			return err
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("end process %d: %w", pid, err)
 		}
 	}
 	return nil
@@ -173,9 +151,9 @@ func (in *Instance) newNode(ctx context.Context) (*privateNode, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, service.ErrNoScratch)
 	}
-	owner, err := unprivileged()
+	owner, err := command.Unprivileged("rabbitmq", "nobody")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", err, service.ErrNoScratch)
 	}
 	dir, remove, err := in.env.Dir(scratchPurpose)
 	if err != nil {

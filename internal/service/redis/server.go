@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"upkeep/internal/command"
 	"upkeep/internal/service"
 )
 
@@ -67,30 +67,6 @@ func (s *server) own(path string) error {
 		return fmt.Errorf("hand %s over to the scratch server: %w", path, err)
 	}
 	return nil
-}
-
-// unprivileged returns the user that a scratch server runs as when upkeep is
-// root.
-func unprivileged() (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"redis", "valkey", "nobody"} {
-		account, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err := strconv.ParseUint(account.Uid, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("user %s: %w", name, err)
-		}
-		gid, err := strconv.ParseUint(account.Gid, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("user %s: %w", name, err)
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-	}
-	return nil, fmt.Errorf("no user redis, valkey or nobody to run it as: %w", service.ErrNoScratch)
 }
 
 // start runs the program until stop, or until upkeep ends in whatever way.
@@ -209,9 +185,9 @@ func lastWord(log string) string {
 
 // newServer takes a directory and makes it ready.
 func (in *Instance) newServer(program string, databases int) (*server, error) {
-	owner, err := unprivileged()
+	owner, err := command.Unprivileged("redis", "valkey", "nobody")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", err, service.ErrNoScratch)
 	}
 	dir, remove, err := in.env.Dir(scratchPurpose)
 	if err != nil {

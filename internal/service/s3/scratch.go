@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"iter"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"unicode/utf8"
 
 	"github.com/minio/minio-go/v7"
 
+	"upkeep/internal/command"
 	"upkeep/internal/secret"
 	"upkeep/internal/service"
 )
@@ -119,31 +117,11 @@ func (in *Instance) Sweep(ctx context.Context) error {
 		return fmt.Errorf("look for leftovers: %w", err)
 	}
 	for _, dir := range left {
-		if err := errors.Join(endThoseIn(dir), os.RemoveAll(dir)); err != nil {
+		if err := errors.Join(command.KillIn(dir), os.RemoveAll(dir)); err != nil {
 			return fmt.Errorf("remove %s: %w", dir, err)
 		}
 	}
 	return ctx.Err()
-}
-
-func endThoseIn(dir string) error {
-	found, err := filepath.Glob("/proc/[0-9]*/cwd")
-	if err != nil {
-		return err
-	}
-	for _, link := range found {
-		if cwd, err := os.Readlink(link); err != nil || cwd != dir {
-			continue // ended meanwhile, or somebody else's
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
-		if err != nil {
-			return err
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("end process %d: %w", pid, err)
-		}
-	}
-	return nil
 }
 
 // longestElement is what a file system takes as one name, and MinIO with it; bytes.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"upkeep/internal/command"
 	"upkeep/internal/service"
 )
 
@@ -38,9 +38,9 @@ func (s *server) log() string  { return filepath.Join(s.dir, "log") }
 
 // newServer takes a directory and makes it ready.
 func (in *Instance) newServer(program string) (*server, error) {
-	owner, err := unprivileged()
+	owner, err := command.Unprivileged("minio-user", "minio", "nobody")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", err, service.ErrNoScratch)
 	}
 	dir, remove, err := in.env.Dir(scratchPurpose)
 	if err != nil {
@@ -83,29 +83,6 @@ func freePort() (int, error) {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
-}
-
-// unprivileged returns the user that a scratch server runs as when upkeep is root.
-func unprivileged() (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"minio-user", "minio", "nobody"} {
-		account, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err := strconv.ParseUint(account.Uid, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("user %s: %w", name, err)
-		}
-		gid, err := strconv.ParseUint(account.Gid, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("user %s: %w", name, err)
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-	}
-	return nil, fmt.Errorf("no user minio-user, minio or nobody to run it as: %w", service.ErrNoScratch)
 }
 
 // environment holds the keys: argv is readable for every user. Nothing is served but
