@@ -61,7 +61,8 @@ func TestScripts(t *testing.T) {
 
 // setup gives every script a home of its own, English, and no terminal.
 func setup(env *testscript.Env) error {
-	env.Values[labKey{}] = &servers{byName: map[string]*running{}, engines: map[string]*lab.Engine{}, sites: map[string]*site{}, held: map[string][]*pgx.Conn{}}
+	env.Values[labKey{}] = &servers{byName: map[string]*running{}, engines: map[string]*lab.Engine{}, sites: map[string]*site{}, held: map[string][]*pgx.Conn{},
+		test: env.T().(testing.TB)}
 	env.Values[faultKey{}] = &faults{jobs: map[string]*spawned{}, disks: map[string]func(){}, grows: map[string]func(){}}
 	for name, value := range map[string]string{
 		"HOME": env.WorkDir, "LANG": "C.UTF-8", "LC_ALL": "", "NO_COLOR": "", "TZ": "Asia/Shanghai",

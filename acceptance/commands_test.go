@@ -37,6 +37,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"sql":         sqlCommand,
 		"start":       start,
 		"tasks":       tasks,
+		"finds":       finds,
 		"until":       until,
 		"watched":     watched,
 		"web":         web,
@@ -90,6 +91,23 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(end) {
 			ts.Fatalf("%s: still %v after %d s", strings.Join(args[1:], " "), err, seconds)
+		}
+	}
+}
+
+// finds SECONDS ID PROGRAM ARG…: repeats a program with --json until a finding of that
+// ID is in its answer. For waiting until a fault has come, whatever else is found.
+func finds(ts *testscript.TestScript, _ bool, args []string) {
+	seconds, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for end := time.Now().Add(time.Duration(seconds) * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := ts.Exec(args[2], append(args[3:len(args):len(args)], "--json")...)
+		answer := ts.ReadFile("stdout")
+		if strings.Contains(answer, `"id": "`+args[1]+`"`) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s: no %s after %d s (%v)", strings.Join(args[2:], " "), args[1], seconds, err)
 		}
 	}
 }

@@ -25,6 +25,10 @@ type servers struct {
 	sites   map[string]*site
 	held    map[string][]*pgx.Conn
 	cot     *lab.CotStudio
+	test    interface {
+		Errorf(format string, args ...any)
+	}
+	ending bool // the script has ended, what it started is stopped
 }
 
 type running struct {
@@ -43,11 +47,27 @@ func lookup(ts *testscript.TestScript, name string) *running {
 // scriptTB lets the lab stop what a script started when the script ends.
 type scriptTB struct{ ts *testscript.TestScript }
 
-func (t scriptTB) Helper()                           {}
-func (t scriptTB) Cleanup(f func())                  { t.ts.Defer(f) }
-func (t scriptTB) Context() context.Context          { return context.Background() }
-func (t scriptTB) Fatalf(format string, args ...any) { t.ts.Fatalf(format, args...) }
-func (t scriptTB) Skipf(format string, args ...any)  { t.ts.Fatalf("missing: "+format, args...) }
+func (t scriptTB) Helper()                          {}
+func (t scriptTB) Context() context.Context         { return context.Background() }
+func (t scriptTB) Skipf(format string, args ...any) { t.ts.Fatalf("missing: "+format, args...) }
+
+func (t scriptTB) Cleanup(f func()) {
+	t.ts.Defer(func() {
+		t.ts.Value(labKey{}).(*servers).ending = true
+		f()
+	})
+}
+
+// Fatalf fails the script. Once it has ended, testscript would take a failure for a
+// fault of its own and end every other script with it: what then goes wrong fails the
+// test alone.
+func (t scriptTB) Fatalf(format string, args ...any) {
+	s := t.ts.Value(labKey{}).(*servers)
+	if !s.ending {
+		t.ts.Fatalf(format, args...)
+	}
+	s.test.Errorf(format, args...)
+}
 
 // start postgres|redis|minio|rabbitmq|neo4j NAME [KEY=VALUE…]: starts a server and sets
 // NAME_HOST, NAME_PORT, NAME_USER, NAME_PASSWORD and NAME_PID, and for RabbitMQ
