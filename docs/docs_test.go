@@ -134,7 +134,7 @@ func kindPage(t *testing.T, c *catalogue.Catalogue, kind service.Kind) string {
 	for _, capability := range service.Capabilities() {
 		b.WriteString(map[bool]string{true: " ● |", false: " – |"}[kind.Can(capability)])
 	}
-	b.WriteString("\n\n## Keys\n\nBeside these, every service takes `title`, `after` and `limit`.\n\n| key | form | default | meaning |\n|---|---|---|---|\n")
+	b.WriteString("\n\n## Keys\n\nBeside these, every service takes `title`, `after`, `limit` and `runs_in` (the service of a compose target that its server runs in: `stack/postgres`).\n\n| key | form | default | meaning |\n|---|---|---|---|\n")
 	for _, k := range keys(t, kind) {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.path, k.form, k.standard, cell(k.meaning))
 	}

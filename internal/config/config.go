@@ -43,6 +43,7 @@ type Service struct {
 	Config any            // made by Kind.NewConfig
 	After  []string       // names of other services
 	Limit  quantity.Bytes // per second; 0 = none
+	RunsIn service.Place
 	Line   int
 }
 

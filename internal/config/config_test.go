@@ -102,6 +102,7 @@ services:
     expect: {status: 200, json: {components.db: healthy}, list: [1, null]}
     after: [machine]
     limit: 10 MiB/s
+    runs_in: machine/db
   machine: {kind: host, mounts: [/]}
 repository: {path: copies, password: file:secrets/repository}
 state: /srv/state
@@ -135,7 +136,8 @@ func TestReadsAWholeDeclaration(t *testing.T) {
 	same(t, "order of services", c.Services[0].Name+c.Services[1].Name, "dbmachine")
 	same(t, "kind", c.Services[0].Kind.Name()+c.Services[0].Title, "postgresOrders")
 	same(t, "limit", c.Services[0].Limit, quantity.Bytes(10<<20))
-	same(t, "line", c.Services[1].Line, 22)
+	same(t, "runs in", c.Services[0].RunsIn, service.Place{Target: "machine", Unit: "db"})
+	same(t, "line", c.Services[1].Line, 23)
 	same(t, "password", db.Password.String(), "dotenv:.env#PASSWORD")
 	same(t, "names", strings.Join(db.Names, "|"), "a|b c")
 	same(t, "default kept", db.Port, 5432)

@@ -8,7 +8,7 @@ import (
 // later are the keys of the product that this version does not serve, so that
 // whoever copies an example learns why it is refused.
 func later() []string {
-	return []string{"monitor", "notify", "listen", "runs_in"}
+	return []string{"monitor", "notify", "listen"}
 }
 
 // unknownKey reports a key that nothing knows, with the nearest word that is

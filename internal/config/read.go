@@ -36,6 +36,8 @@ type common struct {
 	Title string        `yaml:"title"`
 	After []string      `yaml:"after"`
 	Limit quantity.Rate `yaml:"limit"`
+	// RunsIn is TARGET/SERVICE of a target that manages containers.
+	RunsIn string `yaml:"runs_in"`
 }
 
 // reader fills a Config from the document and judges what one value alone does
@@ -116,7 +118,18 @@ func (r *reader) service(e entry) {
 	r.kindConfig(config, rest, ours.names)
 	r.add(kind.Validate(config).Under(e.path))
 	r.config.Services = append(r.config.Services, Service{Name: e.name, Title: shared.Title, Kind: kind, Config: config,
-		After: shared.After, Limit: quantity.Bytes(shared.Limit), Line: r.places[e.path].Line})
+		After: shared.After, Limit: quantity.Bytes(shared.Limit), RunsIn: r.place(e.path+".runs_in", shared.RunsIn),
+		Line: r.places[e.path].Line})
+}
+
+// place takes TARGET/SERVICE apart and reports what does not name both.
+func (r *reader) place(path, text string) service.Place {
+	target, unit, _ := strings.Cut(text, "/")
+	if text != "" && (target == "" || unit == "") {
+		r.addf(path, "must name a service of a compose target: stack/postgres; is %q", text)
+		return service.Place{}
+	}
+	return service.Place{Target: target, Unit: unit}
 }
 
 func (r *reader) kindConfig(config any, keys []entry, common []string) {
@@ -204,6 +217,9 @@ func (r *reader) dependencies() {
 	for _, s := range r.config.Services {
 		for i, other := range s.After {
 			r.target(item("services."+s.Name+".after", i), other)
+		}
+		if s.RunsIn.Target != "" {
+			r.target("services."+s.Name+".runs_in", s.RunsIn.Target)
 		}
 		if named, ok := s.Config.(interface{ Peers() []service.PeerRef }); ok {
 			for _, peer := range named.Peers() {

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,8 +10,6 @@ import (
 	"upkeep/internal/capability/backup"
 	"upkeep/internal/capability/check"
 	"upkeep/internal/capability/drill"
-	"upkeep/internal/capability/reconcile"
-	"upkeep/internal/capability/restore"
 	"upkeep/internal/capability/verify"
 	"upkeep/internal/engine"
 	"upkeep/internal/inventory"
@@ -178,85 +175,4 @@ func inPoint(p repository.Point, system string, names []string) ([]string, error
 		wanted = append(wanted, short)
 	}
 	return wanted, nil
-}
-
-// restoreOp saves what is there, puts the copy back and compares.
-func (a *App) restoreOp(ctx context.Context, id string, req Request) (operation, error) {
-	r, point, err := a.point(ctx, req.Point)
-	if err != nil {
-		return operation{}, err
-	}
-	targets, err := a.restored(point, req.Targets)
-	if err != nil {
-		return operation{}, err
-	}
-	put := restore.Restore{Repository: r, Inventory: a.Inventory, Point: point, Targets: targets, Only: req.Only, Discard: req.Discard}
-	var steps []service.Step
-	if !req.planned {
-		if steps, err = put.Steps(ctx); err != nil {
-			return operation{}, err
-		}
-	}
-	save, err := a.saving(id, targets, req.Discard)
-	if err != nil {
-		return operation{}, err
-	}
-	books := &books{app: a}
-	after, err := a.reconcileAfter(targets, books)
-	if err != nil {
-		return operation{}, err
-	}
-	work := engine.Work{Steps: append(steps, after.Steps()...), Allow: service.Destructive, Durable: true, Locked: true,
-		Finish: func(run *journal.Run, _ map[string]service.Done) { run.Point = point.ID }}
-	work.Do = func(ctx context.Context, t service.Task) (service.Outcome, error) {
-		if t.Step.Op == reconcile.Op {
-			return after.Do(ctx, t)
-		}
-		return put.Do(ctx, t)
-	}
-	if save == nil {
-		return operation{close: books.close, work: work}, nil
-	}
-	before, restoring := save.Steps(), work.Do
-	work.Steps = append(before, work.Steps...)
-	work.Do = func(ctx context.Context, t service.Task) (service.Outcome, error) {
-		if t.Step.Op == reconcile.Op {
-			return restoring(ctx, t)
-		}
-		if slices.ContainsFunc(before, func(s service.Step) bool { return s.ID == t.Step.ID }) {
-			return save.Do(ctx, t)
-		}
-		if !save.Sealed(t.Earlier) && !slices.Contains(req.Discard, t.Step.Target) {
-			return service.Outcome{}, fmt.Errorf("what %s holds was not saved, so it is not replaced: %w", t.Step.Target, service.ErrRefused)
-		}
-		return restoring(ctx, t)
-	}
-	return operation{close: func(ctx context.Context) error { return errors.Join(save.Close(ctx), books.close(ctx)) }, work: work}, nil
-}
-
-func (a *App) restored(point repository.Point, names []string) ([]inventory.Target, error) {
-	held, err := inPoint(point, a.Config.System, names)
-	if err != nil {
-		return nil, err
-	}
-	return a.Inventory.Select(held)
-}
-
-// saving prepares the copy of what a restore will replace, or nil when all of it
-// is given up.
-func (a *App) saving(id string, targets []inventory.Target, discard []string) (*backup.Backup, error) {
-	var names []string
-	for _, t := range targets {
-		if !slices.Contains(discard, t.Name) {
-			names = append(names, t.Name)
-		}
-	}
-	if len(names) == 0 {
-		return nil, nil
-	}
-	b, err := a.backup(id, repository.ReasonBeforeRestore, names)
-	if err == nil {
-		b.Point.Expires = b.Point.Taken.Add(time.Duration(a.Config.UndoFor()))
-	}
-	return b, err
 }

@@ -19,6 +19,8 @@ type Target struct {
 	Kind  service.Kind
 	After []string // targets that must be up, or restored, before this one
 	Limit int64    // bytes per second for copies; 0 = none
+	// RunsIn is where its server runs.
+	RunsIn service.Place
 
 	env    service.Env
 	config any
@@ -38,9 +40,11 @@ type Inventory struct {
 func New(cfg *config.Config, envOf func(target string) service.Env) *Inventory {
 	inv := &Inventory{System: cfg.System, Config: cfg}
 	for _, s := range inOrder(cfg.Services) {
+		env := envOf(s.Name)
+		env.RunsIn = s.RunsIn
 		inv.targets = append(inv.targets, Target{
-			Name: s.Name, Kind: s.Kind, After: s.After, Limit: int64(s.Limit),
-			env: envOf(s.Name), config: s.Config,
+			Name: s.Name, Kind: s.Kind, After: s.After, Limit: int64(s.Limit), RunsIn: s.RunsIn,
+			env: env, config: s.Config,
 		})
 	}
 	return inv

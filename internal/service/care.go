@@ -35,6 +35,9 @@ type Undoer interface {
 type Switcher interface {
 	Stop(ctx context.Context, unit string) error
 	Start(ctx context.Context, unit string) error
+	// Users lists the running services that need one of these to work, directly or
+	// through others, and are none of these. Those that must stop first come first.
+	Users(ctx context.Context, units []string) ([]string, error)
 }
 
 // Lister lists what a target holds by the million, in ascending byte order of the

@@ -25,6 +25,8 @@ type Env struct {
 	// Peer opens another declared target, for Queryer, Lister, Switcher or Broker.
 	// Whoever opens closes. The error wraps ErrUndeclared for a name that is none.
 	Peer func(target string) (Instance, error)
+	// RunsIn is where the target's server runs; Peer opens it for Containers or Switcher.
+	RunsIn Place
 	// State keeps small values of this target between runs: cursors, counters.
 	State State
 	// Dir returns a new private directory for scratch work, on the disk meant for

@@ -90,6 +90,9 @@ func (r Restore) discards(target string) bool {
 	return false
 }
 
+// Does reports whether a step is one of its own.
+func (Restore) Does(s service.Step) bool { return s.Op == opPut || s.Op == opCompare }
+
 // Do does one step.
 func (r Restore) Do(ctx context.Context, t service.Task) (service.Outcome, error) {
 	var a args

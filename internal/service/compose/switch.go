@@ -67,6 +67,32 @@ func (in *Instance) Start(ctx context.Context, unit string) error {
 	return nil
 }
 
+// Users follows depends_on of the declared services.
+func (in *Instance) Users(ctx context.Context, units []string) ([]string, error) {
+	p, names, err := in.units(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	s, err := in.look(ctx, p.Name)
+	if err != nil {
+		return nil, err
+	}
+	needed := slices.Clone(units)
+	var users []string
+	for _, name := range names { // in the order of their starts: what a service needs was there before
+		needs := p.Services[name].GetDependencies()
+		if slices.Contains(units, name) || !slices.ContainsFunc(needs, func(n string) bool { return slices.Contains(needed, n) }) {
+			continue
+		}
+		needed = append(needed, name)
+		if slices.ContainsFunc(s.services[name], func(c container.InspectResponse) bool { return c.State.Running }) {
+			users = append(users, name)
+		}
+	}
+	slices.Reverse(users)
+	return users, nil
+}
+
 func scaleOf(s types.ServiceConfig) int { return s.GetScale() }
 
 // units are the named service, or all in the order in which they start.
