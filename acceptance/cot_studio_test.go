@@ -40,6 +40,10 @@ func cotStudio(ts *testscript.TestScript, _ bool, args []string) {
 		hit, err := all.cot.Break(ctx, args[0])
 		ts.Check(err)
 		ts.Setenv("HIT", hit)
+	case "lose":
+		ts.Check(all.cot.Lose(args[0]))
+	case "renew":
+		ts.Check(all.cot.Renew(ctx))
 	case "verdicts":
 		fmt.Fprint(ts.Stdout(), verdicts(ts.ReadFile("stdout")))
 	default:

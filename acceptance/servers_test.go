@@ -158,21 +158,10 @@ func control(ts *testscript.TestScript, _ bool, args []string) {
 	case "resume":
 		ts.Check(s.Resume())
 	case "renew":
-		renew(ts, s)
+		ts.Check(s.Renew(context.Background()))
 	default:
 		ts.Fatalf("a server cannot %s", args[0])
 	}
-}
-
-// renew puts a new, empty PostgreSQL server in the place of one: same address and
-// password, as on a machine that was set up again.
-func renew(ts *testscript.TestScript, s *running) {
-	fresh := launch(ts, s.Component, lab.Options{Password: s.Password})
-	ts.Check(fresh.Stop())
-	ts.Check(s.Stop())
-	ts.Check(os.RemoveAll(s.Data))
-	ts.Check(os.Rename(fresh.Data, s.Data))
-	ts.Check(s.Start(context.Background()))
 }
 
 // sql NAME DATABASE STATEMENT: runs SQL and prints one row per line, columns

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,8 +27,9 @@ import (
 // its backend, one worker and its front page. Dir holds the deployed files, .env and an
 // upkeep.yaml that names the real ports; run upkeep there.
 type CotStudio struct {
-	Dir   string
-	parts map[string]*Server
+	Dir        string
+	parts      map[string]*Server
+	deployment *cotDeployment // nil for one that another program has started
 }
 
 // The stores, then what runs on them.
@@ -77,8 +79,9 @@ func StartCotStudio(ctx context.Context, dir string, detached bool) (*CotStudio,
 	if err := c.deploy(); err != nil {
 		return nil, err
 	}
-	d := cotDeployment{c, python, as, detached}
-	for _, step := range []func(context.Context) error{d.startStores, d.configure, d.migrate, d.startPrograms, d.declare} {
+	d := &cotDeployment{c, python, as, detached, rand.Text()}
+	c.deployment = d
+	for _, step := range []func(context.Context) error{d.startStores, d.configure, d.makeDatabase, d.migrate, d.startPrograms, d.declare} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, c.kill())
 		}
@@ -120,8 +123,7 @@ func (c *CotStudio) path(names ...string) string {
 	return filepath.Join(append([]string{c.Dir}, names...)...)
 }
 
-// deploy writes the files of the system. Python lists the directory that it imports
-// from, so the application lies in one that everybody may list.
+// deploy writes the files of the system but its declaration, which names addresses.
 func (c *CotStudio) deploy() error {
 	if _, err := os.Stat(c.path("upkeep.yaml")); err == nil {
 		return fmt.Errorf("there is an upkeep.yaml in %s already", c.Dir)
@@ -133,17 +135,7 @@ func (c *CotStudio) deploy() error {
 		if err != nil || entry.IsDir() || name == "upkeep.yaml" {
 			return err
 		}
-		text, err := cotstudio.Files.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		mode := fs.FileMode(0o644)
-		if strings.HasPrefix(name, "app/") {
-			name = "srv/" + name
-		} else if name == "docker-compose.yml" {
-			mode = 0o600
-		}
-		return errors.Join(os.MkdirAll(filepath.Dir(c.path(name)), 0o755), os.WriteFile(c.path(name), text, mode))
+		return c.write(name)
 	})
 }
 
@@ -153,10 +145,11 @@ type cotDeployment struct {
 	python   string
 	account  *account
 	detached bool
+	password string // of the application's role
 }
 
 // startStores starts the five stores side by side.
-func (d cotDeployment) startStores(ctx context.Context) error {
+func (d *cotDeployment) startStores(ctx context.Context) error {
 	preload := map[string]string{"shared_preload_libraries": "pg_stat_statements"} // as in docker-compose.yml
 	starts := map[string]starter{"postgres": StartPostgres, "redis": StartRedis, "minio": StartMinIO, "rabbitmq": StartRabbitMQ, "neo4j": StartNeo4j}
 	options := map[string]Options{"postgres": {Settings: preload}, "redis": {Password: rand.Text()}}
@@ -175,36 +168,40 @@ func (d cotDeployment) startStores(ctx context.Context) error {
 	})
 }
 
-// configure makes the role and the database, and writes .env for the application and
-// for upkeep alike. The application's user reads it too, and nobody else.
-func (d cotDeployment) configure(ctx context.Context) error {
-	pg, password := d.parts["postgres"], rand.Text()
-	conn, err := pgx.Connect(ctx, pg.DSN("postgres"))
+// makeDatabase does what the image of PostgreSQL does at its first start.
+func (d *cotDeployment) makeDatabase(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, d.parts["postgres"].DSN("postgres"))
 	if err != nil {
 		return fmt.Errorf("make the example's database: %w", err)
 	}
 	defer func() { _ = conn.Close(ctx) }() // its statements are done
 	// The image makes POSTGRES_USER a superuser as well.
-	for _, statement := range []string{"create role cotuser superuser login password '" + password + "'", "create database cotdb owner cotuser"} {
+	for _, statement := range []string{"create role cotuser superuser login password '" + d.password + "'", "create database cotdb owner cotuser"} {
 		if _, err := conn.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("make the example's database: %w", err)
 		}
 	}
+	return nil
+}
+
+// configure writes .env for the application and for upkeep alike. The application's
+// user reads it too, and nobody else.
+func (d *cotDeployment) configure(context.Context) error {
 	if err := os.MkdirAll(d.path("secrets"), 0o700); err != nil {
 		return fmt.Errorf("make the directory of secrets: %w", err)
 	}
 	if err := writeSecret(d.path("secrets", "repository"), rand.Text()); err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(d.path(".env"), []byte(d.environment(password)), 0o600), d.account.own(d.path(".env")))
+	return errors.Join(os.WriteFile(d.path(".env"), []byte(d.environment()), 0o600), d.account.own(d.path(".env")))
 }
 
-func (d cotDeployment) environment(password string) string {
+func (d *cotDeployment) environment() string {
 	pg, rd, mi, mq, n4 := d.parts["postgres"], d.parts["redis"], d.parts["minio"], d.parts["rabbitmq"], d.parts["neo4j"]
 	lines := []string{
 		"SECRET_KEY=" + rand.Text(),
-		"POSTGRES_DB=cotdb", "POSTGRES_USER=cotuser", "POSTGRES_PASSWORD=" + password,
-		"DATABASE_URL=postgresql://cotuser:" + password + "@" + pg.Addr() + "/cotdb",
+		"POSTGRES_DB=cotdb", "POSTGRES_USER=cotuser", "POSTGRES_PASSWORD=" + d.password,
+		"DATABASE_URL=postgresql://cotuser:" + d.password + "@" + pg.Addr() + "/cotdb",
 		"REDIS_PASSWORD=" + rd.Password, "REDIS_URL=" + rd.DSN("0"),
 		"NEO4J_URI=bolt://" + n4.Addr(), "NEO4J_USER=" + n4.User, "NEO4J_PASSWORD=" + n4.Password,
 		"MINIO_ROOT_USER=" + mi.User, "MINIO_ROOT_PASSWORD=" + mi.Password, "MINIO_ENDPOINT=" + mi.Addr(),
@@ -215,7 +212,7 @@ func (d cotDeployment) environment(password string) string {
 }
 
 // migrate brings the schema to its newest state, as the service migrate does.
-func (d cotDeployment) migrate(ctx context.Context) error {
+func (d *cotDeployment) migrate(ctx context.Context) error {
 	argv := append(d.inApp(), "-m", "alembic", "-c", d.path("srv", "app", "alembic.ini"), "upgrade", "head")
 	if err := runAs(ctx, d.account, d.path("srv"), argv...); err != nil {
 		return fmt.Errorf("migrate the example's database: %w", err)
@@ -225,12 +222,12 @@ func (d cotDeployment) migrate(ctx context.Context) error {
 
 // inApp is how Python is called to find the application and its settings. The secrets
 // stay in the file: arguments are readable for every user of the machine.
-func (d cotDeployment) inApp() []string {
+func (d *cotDeployment) inApp() []string {
 	return []string{"/usr/bin/env", "COT_STUDIO_ENV_FILE=" + d.path(".env"), "PYTHONPATH=" + d.path("srv"), "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", d.python}
 }
 
 // startPrograms starts what the application consists of, side by side.
-func (d cotDeployment) startPrograms(ctx context.Context) error {
+func (d *cotDeployment) startPrograms(ctx context.Context) error {
 	backend := d.program("backend", func(port int) []string {
 		return append(d.inApp(), "-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", strconv.Itoa(port))
 	})
@@ -255,7 +252,7 @@ func (d cotDeployment) startPrograms(ctx context.Context) error {
 	})
 }
 
-func (d cotDeployment) program(name string, argv func(port int) []string) *Server {
+func (d *cotDeployment) program(name string, argv func(port int) []string) *Server {
 	s := &Server{Component: name, Host: "127.0.0.1", Dir: d.path("run", name), Data: d.path("run", name),
 		argv: argv, stop: syscall.SIGTERM, account: d.account, detached: d.detached}
 	d.parts[name] = s
@@ -297,12 +294,12 @@ func answers(ctx context.Context, url string, into any) (err error) {
 
 // declare writes upkeep.yaml: the one that is deployed, with the real addresses in
 // place of the published ones. There are no containers here, so it has no stack.
-func (d cotDeployment) declare(context.Context) error {
+func (d *cotDeployment) declare(context.Context) error {
 	text, err := cotstudio.Files.ReadFile("upkeep.yaml")
 	if err != nil {
 		return err
 	}
-	declared := string(text)
+	declared := regexp.MustCompile(`(?m)^    runs_in: .*\n`).ReplaceAllString(string(text), "")
 	for _, pair := range d.addresses() {
 		if strings.Count(declared, pair[0]) != 1 {
 			return fmt.Errorf("upkeep.yaml of the example must say %q once", pair[0])
@@ -312,7 +309,7 @@ func (d cotDeployment) declare(context.Context) error {
 	return os.WriteFile(d.path("upkeep.yaml"), []byte(declared), 0o600)
 }
 
-func (d cotDeployment) addresses() [][2]string {
+func (d *cotDeployment) addresses() [][2]string {
 	at := func(part string) string { return d.parts[part].Addr() }
 	return [][2]string{
 		{"system: cot-studio\n", "system: cot-studio\nstate: state\nscratch: {dir: " + d.path("scratch") + "}\ntools: [" + strings.Join(cotTools(), ", ") + "]\n"},

@@ -117,7 +117,7 @@ func (c *CotStudio) leakConnections(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d := cotDeployment{c, python, as, c.parts["postgres"].detached}
+	d := &cotDeployment{CotStudio: c, python: python, account: as, detached: c.parts["postgres"].detached}
 	leak := d.program("leak", func(int) []string { return append(d.inApp(), d.path("run", "leak", "leak.py")) })
 	leak.ready = func(_ context.Context, s *Server) error {
 		if !strings.Contains(s.Log(), "leaked ") {

@@ -71,7 +71,8 @@ func StartMinIO(ctx context.Context, dir string, o Options) (*Server, error) {
 		return []string{"/usr/bin/env", "MINIO_CONFIG_ENV_FILE=" + conf, program, "server", "--quiet",
 			"--address", s.Host + ":" + strconv.Itoa(port), s.Data}
 	}
-	if err := s.initMinIO(conf, o.Settings); err != nil {
+	s.fresh = func(context.Context) error { return s.initMinIO(conf, o.Settings) }
+	if err := s.fresh(ctx); err != nil {
 		return nil, err
 	}
 	return s, s.startOnFreePort(ctx)

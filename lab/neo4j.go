@@ -72,7 +72,8 @@ func StartNeo4j(ctx context.Context, dir string, o Options) (*Server, error) {
 			"-c", fmt.Sprintf("server.bolt.listen_address=%s:%d", s.Host, port),
 			"-c", fmt.Sprintf("server.bolt.advertised_address=%s:%d", s.Host, port)}
 	}
-	if err := s.initNeo4j(o.Settings); err != nil {
+	s.fresh = func(context.Context) error { return s.initNeo4j(o.Settings) }
+	if err := s.fresh(ctx); err != nil {
 		return nil, err
 	}
 	return s, s.startOnFreePort(ctx)

@@ -36,7 +36,8 @@ func StartPostgres(ctx context.Context, dir string, o Options) (*Server, error) 
 	s.argv = func(port int) []string {
 		return []string{filepath.Join(bin, "postgres"), "-D", s.Data, "-p", strconv.Itoa(port)}
 	}
-	if err := s.initCluster(ctx, bin, o.Settings); err != nil {
+	s.fresh = func(ctx context.Context) error { return s.initCluster(ctx, bin, o.Settings) }
+	if err := s.fresh(ctx); err != nil {
 		return nil, err
 	}
 	return s, s.startOnFreePort(ctx)

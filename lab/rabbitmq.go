@@ -57,8 +57,12 @@ func StartRabbitMQ(ctx context.Context, dir string, o Options) (*Server, error) 
 	if s.Password == "" {
 		s.Password = rand.Text()
 	}
-	node, err := s.initRabbit(ctx, o)
+	node, err := s.newRabbitNode(ctx)
 	if err != nil {
+		return nil, err
+	}
+	s.fresh = func(context.Context) error { return s.initRabbit(node, o) }
+	if err := s.fresh(ctx); err != nil {
 		return nil, err
 	}
 	s.argv = func(port int) []string { return node.argv(program, port) }
@@ -75,8 +79,7 @@ type rabbitNode struct {
 	management, distant, epmd int // ports
 }
 
-// initRabbit writes the password into a file: argv and environment are not for it.
-func (s *Server) initRabbit(ctx context.Context, o Options) (n rabbitNode, err error) {
+func (s *Server) newRabbitNode(ctx context.Context) (n rabbitNode, err error) {
 	n.dir = s.Dir
 	for _, port := range []*int{&n.management, &n.distant, &n.epmd} {
 		if *port, err = freePort(ctx); err != nil {
@@ -84,24 +87,29 @@ func (s *Server) initRabbit(ctx context.Context, o Options) (n rabbitNode, err e
 		}
 	}
 	s.Management = "http://" + s.Host + ":" + strconv.Itoa(n.management)
+	return n, nil
+}
+
+// initRabbit writes the password into a file: argv and environment are not for it.
+func (s *Server) initRabbit(n rabbitNode, o Options) error {
 	for _, path := range []string{s.Dir, s.Data} {
 		if err := os.MkdirAll(path, 0o711); err != nil {
-			return n, fmt.Errorf("make the directory of RabbitMQ: %w", err)
+			return fmt.Errorf("make the directory of RabbitMQ: %w", err)
 		}
 	}
 	s.PasswordFile = filepath.Join(s.Dir, "password")
 	files := map[string]string{"rabbitmq.conf": s.rabbitConf(n, o), "enabled_plugins": "[rabbitmq_management].\n"}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o600); err != nil {
-			return n, fmt.Errorf("configure RabbitMQ: %w", err)
+			return fmt.Errorf("configure RabbitMQ: %w", err)
 		}
 	}
 	for _, path := range []string{s.Dir, s.Data, filepath.Join(s.Dir, "rabbitmq.conf"), filepath.Join(s.Dir, "enabled_plugins")} {
 		if err := s.account.own(path); err != nil {
-			return n, fmt.Errorf("give %s to the server: %w", path, err)
+			return fmt.Errorf("give %s to the server: %w", path, err)
 		}
 	}
-	return n, writeSecret(s.PasswordFile, s.Password)
+	return writeSecret(s.PasswordFile, s.Password)
 }
 
 func (s *Server) rabbitConf(n rabbitNode, o Options) string {

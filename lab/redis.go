@@ -33,7 +33,8 @@ func StartRedis(ctx context.Context, dir string, o Options) (*Server, error) {
 	}
 	conf := filepath.Join(s.Dir, "redis.conf")
 	s.argv = func(port int) []string { return []string{program, conf, "--port", strconv.Itoa(port)} }
-	if err := s.initRedis(conf, o); err != nil {
+	s.fresh = func(context.Context) error { return s.initRedis(conf, o) }
+	if err := s.fresh(ctx); err != nil {
 		return nil, err
 	}
 	return s, s.startOnFreePort(ctx)

@@ -25,6 +25,7 @@ type Server struct {
 	Data         string // data directory, which belongs to the server's user
 	Management   string // address of RabbitMQ's HTTP API
 
+	fresh    func(ctx context.Context) error // makes Dir with an empty store; nil for programs that keep nothing
 	argv     func(port int) []string
 	ready    func(ctx context.Context, s *Server) error
 	stop     syscall.Signal
@@ -99,6 +100,21 @@ func (s *Server) Start(ctx context.Context) error {
 		return errors.Join(err, s.Kill())
 	}
 	return nil
+}
+
+// Renew puts a new, empty server in its place: same address and password, as on a
+// machine that was set up again.
+func (s *Server) Renew(ctx context.Context) error {
+	if s.fresh == nil {
+		return fmt.Errorf("%s keeps nothing that could be new", s.Component)
+	}
+	if err := errors.Join(s.Kill(), os.RemoveAll(s.Dir)); err != nil {
+		return err
+	}
+	if err := s.fresh(ctx); err != nil {
+		return err
+	}
+	return s.Start(ctx)
 }
 
 // Stop ends the server in good order; it may be called again.

@@ -95,6 +95,7 @@ type survey struct {
 	targets   []target
 	taken     map[string]bool   // names of targets
 	byService map[string]string // compose service → target
+	stack     string            // the target that is the project; empty = none
 	left      []service.Message // services that no target stands for
 	notes     []service.Message
 }

@@ -18,6 +18,7 @@ type target struct {
 	about      []service.Message
 	keys       yaml.MapSlice // of the kind
 	after      []string
+	runsIn     string // TARGET/SERVICE; empty = a program of the machine
 	address    string // host:port to try; empty = none
 }
 
@@ -87,6 +88,9 @@ func (t target) body() yaml.MapSlice {
 		body = append(body, yaml.MapItem{Key: "title", Value: t.title})
 	}
 	body = append(body, t.keys...)
+	if t.runsIn != "" {
+		body = append(body, yaml.MapItem{Key: "runs_in", Value: t.runsIn})
+	}
 	if len(t.after) > 0 {
 		body = append(body, yaml.MapItem{Key: "after", Value: t.after})
 	}

@@ -127,6 +127,9 @@ func (s *survey) store(ctx context.Context, st *stack, svc types.ServiceConfig, 
 	default:
 		t := s.begin(svc, kind, address)
 		fill(ctx, st, svc, &t)
+		if s.stack != "" {
+			t.runsIn = s.stack + "/" + svc.Name
+		}
 		s.targets = append(s.targets, t)
 	}
 }

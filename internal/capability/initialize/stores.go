@@ -25,7 +25,8 @@ func (s *survey) project(st *stack) {
 	for _, name := range st.names() {
 		files = append(files, name)
 	}
-	s.targets = append(s.targets, target{name: s.name(stackTarget), kind: "compose", about: []service.Message{message("about-stack", nil)},
+	s.stack = s.name(stackTarget)
+	s.targets = append(s.targets, target{name: s.stack, kind: "compose", about: []service.Message{message("about-stack", nil)},
 		keys: yaml.MapSlice{{Key: "files", Value: files}}})
 }
 

@@ -28,9 +28,9 @@ const (
 	opHealthy = "healthy"
 )
 
-// units are the services of one target that a restore halts.
+// units are the services of one target that a step stops or starts, in this order.
 type units struct {
-	Units []string `json:"units"` // those that stop first come first
+	Units []string `json:"units,omitempty"`
 }
 
 // Halts stop whoever writes into the targets while they are replaced.
@@ -85,6 +85,7 @@ func (a Application) Releases(halts []service.Step) ([]service.Step, error) {
 		if err := json.Unmarshal(halt.Args, &stopped); err != nil {
 			return nil, fmt.Errorf("read the arguments of step %s: %w", halt.ID, err)
 		}
+		slices.Reverse(stopped.Units)
 		steps = append(steps, a.step(opRelease, halt.Target, stopped.Units, service.Disruptive))
 	}
 	return steps, nil
@@ -158,7 +159,9 @@ func (a Application) Do(ctx context.Context, t service.Task) (service.Outcome, e
 func halt(ctx context.Context, s service.Switcher, names []string) error {
 	for i, name := range names {
 		if err := s.Stop(ctx, name); err != nil {
-			return errors.Join(fmt.Errorf("stop %s: %w", name, err), release(ctx, s, names[:i+1]))
+			stopped := slices.Clone(names[:i+1])
+			slices.Reverse(stopped)
+			return errors.Join(fmt.Errorf("stop %s: %w", name, err), release(ctx, s, stopped))
 		}
 	}
 	return nil
@@ -166,7 +169,7 @@ func halt(ctx context.Context, s service.Switcher, names []string) error {
 
 func release(ctx context.Context, s service.Switcher, names []string) error {
 	var failed error
-	for _, name := range slices.Backward(names) {
+	for _, name := range names {
 		if err := s.Start(ctx, name); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("start %s: %w", name, err))
 		}
@@ -193,7 +196,7 @@ func (a Application) healthy(ctx context.Context, t service.Task) (service.Outco
 		}
 		select {
 		case <-patient.Done():
-			return service.Outcome{Verdict: v}, errors.Join(err, ctx.Err())
+			return service.Outcome{Verdict: v}, err
 		case <-time.After(recheck):
 		}
 	}
