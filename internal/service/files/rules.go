@@ -21,7 +21,7 @@ type rules struct {
 // that hold no pattern: whoever declared them trusts them, symbolic links
 // included.
 type rule struct {
-	declared string // as it was written
+	declared string // as an absolute path
 	names    []string
 	literal  int
 }
@@ -50,7 +50,8 @@ func compile(base string, cfg Config) (rules, error) {
 }
 
 func newRule(base, path string) rule {
-	r := rule{declared: path, names: split(absolute(base, path))}
+	full := absolute(base, path)
+	r := rule{declared: full, names: split(full)}
 	written := len(r.names)
 	if !filepath.IsAbs(path) {
 		written = len(split(filepath.Clean(path)))
