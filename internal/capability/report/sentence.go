@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -160,20 +161,37 @@ func copied(backup Section) (string, args) {
 // from it is open.
 func restored(s Section) (string, args) {
 	said := args{"point": s.Run.Point, "saved": ""}
-	compared := false
+	compared, waited := false, map[string]bool{} // for targets that depend on the restored ones
 	for _, step := range s.Run.Steps {
 		if strings.HasPrefix(step.ID, "backup ") && step.Error == nil {
 			said["saved"] = s.Run.ID
 		}
 		compared = compared || strings.HasPrefix(step.ID, "compare ")
+		if target, is := strings.CutPrefix(step.ID, "healthy "); is {
+			waited[target] = true
+		}
 	}
+	ill := unhealthy(s, waited)
+	said["ill"] = ill
 	switch {
-	case s.open() || !clean(s):
+	case s.open() || s.Problem != nil || slices.ContainsFunc(s.Lines, func(l Line) bool { return !waited[l.Target] }):
 		return "restore-failed", said
+	case len(ill) > 0:
+		return "restored-ill", said
 	case !compared:
 		return "restored-uncompared", said
 	}
 	return "restored", said
+}
+
+// unhealthy names those of the targets that do not work again.
+func unhealthy(s Section, waited map[string]bool) (names []string) {
+	for _, t := range s.Run.Targets {
+		if waited[t.Target] && (t.Verdict == service.Critical || t.Verdict == service.Unknown) {
+			names = append(names, t.Target)
+		}
+	}
+	return names
 }
 
 func clean(s Section) bool { return len(s.Lines) == 0 && s.Problem == nil && !s.open() }

@@ -85,6 +85,14 @@ func restoring(steps ...string) journal.Run {
 	return r
 }
 
+// depending is a restore after which a target that depends on it was judged.
+func depending(verdict service.Severity) journal.Run {
+	r := restoring("put-back db", "compare db", "healthy api")
+	r.Targets = append(r.Targets, journal.Target{Target: "api", Kind: "endpoint", Verdict: verdict,
+		Findings: []journal.Finding{{ID: "endpoint.slow", Severity: verdict}}})
+	return r
+}
+
 func TestTheLastLineClaimsWhatWasShownAndNoMore(t *testing.T) {
 	backup, verify, drill := backedUp, verified, drilled
 	for _, c := range []struct {
@@ -122,6 +130,9 @@ func TestTheLastLineClaimsWhatWasShownAndNoMore(t *testing.T) {
 		{"nothing was copied", []journal.Run{with(backup(), nothing)}, "No copy was taken."},
 		{"the backup was killed", []journal.Run{with(backup(), killed)}, "There is no copy of this run: its backup has not ended."},
 		{"restored and compared", []journal.Run{restoring("backup db", "put-back db", "compare db")}, "Restored from P, compared and equal. What was there before is kept: upkeep undo 20261122T030000-re"},
+		{"restored, and what depends on it has a warning", []journal.Run{depending(service.Warning)}, "Restored from P, compared and equal."},
+		{"restored, and what depends on it does not work", []journal.Run{depending(service.Critical)}, "Restored from P, but api does not work again"},
+		{"restored, and nobody knows whether what depends on it works", []journal.Run{depending(service.Unknown)}, "Restored from P, but api does not work again"},
 		{"restored in part", []journal.Run{restoring("put-back db")}, "Restored from P; a part of a target is not compared."},
 		{"the restore differs", []journal.Run{with(restoring("put-back db", "compare db"), damaged)}, "is not shown to be whole"},
 	} {
