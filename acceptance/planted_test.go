@@ -3,6 +3,7 @@ package acceptance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -10,6 +11,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +31,7 @@ type planter struct {
 	n      int // points so far
 }
 
-func newPlanter(t *testing.T, s *system) *planter {
+func newPlanter(t testing.TB, s *system) *planter {
 	t.Helper()
 	kinds := all.Kinds()
 	cfg, problems := usecase.Load([]string{s.path("upkeep.yaml")}, kinds, os.Getenv)
@@ -106,8 +108,13 @@ func (p *planter) read(part service.Part) []byte {
 // store makes a complete point of one tampered view and returns its ID.
 func (p *planter) store(target string, view service.Snapshot) string {
 	p.t.Helper()
+	return p.point(map[string]service.Snapshot{target: view})
+}
+
+// point makes a complete point of views, by target, and returns its ID.
+func (p *planter) point(views map[string]service.Snapshot) string {
+	p.t.Helper()
 	ctx := p.t.Context()
-	declared, _ := p.app.Inventory.Target(target)
 	repo, err := p.app.Repository(ctx)
 	if err != nil {
 		p.t.Fatal(err)
@@ -118,16 +125,15 @@ func (p *planter) store(target string, view service.Snapshot) string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	_, err = w.Store(ctx, target, declared.Kind.Name(), view, repository.StoreOptions{}, service.Report{})
+	for _, target := range slices.Sorted(maps.Keys(views)) {
+		declared, _ := p.app.Inventory.Target(target)
+		_, stored := w.Store(ctx, target, declared.Kind.Name(), views[target], repository.StoreOptions{}, service.Report{})
+		err = errors.Join(err, stored, views[target].Close())
+	}
 	if err == nil {
 		_, err = w.Seal(ctx, repository.Declaration{}, "0:")
 	}
-	for _, closing := range []error{view.Close(), w.Close(ctx)} {
-		if err == nil {
-			err = closing
-		}
-	}
-	if err != nil {
+	if err := errors.Join(err, w.Close(ctx)); err != nil {
 		p.t.Fatal(err)
 	}
 	return id
