@@ -23,11 +23,16 @@ type checking struct {
 }
 
 // Check asks the server real questions. Only when it cannot be asked at all is
-// there nothing but an error.
-func (in *Instance) Check(ctx context.Context) (service.Verdict, error) {
+// there nothing but an error. A server that has no connection left for us has none
+// for the application either: that is told, not unknown.
+func (in *Instance) Check(ctx context.Context) (v service.Verdict, err error) {
 	conn, missing, err := in.connectServer(ctx)
+	if id, _ := service.ErrorID(err); id == faultNoSlots {
+		v.Crit("connections-exhausted", "", nil)
+		return v, nil
+	}
 	if err != nil {
-		return service.Verdict{}, err
+		return v, err
 	}
 	c := &checking{in: in, conn: conn}
 	defer func() { _ = goodbye(ctx, conn) }()
@@ -125,6 +130,8 @@ func (c *checking) connections(ctx context.Context) error {
 	args := service.Args{"used": use.Used, "limit": use.Limit, "reserved": use.Reserved, "share": share}
 	limits := c.in.cfg.Connections
 	switch {
+	case use.Used > use.Limit: // ours is one of the reserved
+		c.verdict.Crit("connections-exhausted", "", args)
 	case limits.Critical > 0 && share >= float64(limits.Critical):
 		c.verdict.Crit("connections-high", "", args)
 	case limits.Warning > 0 && share >= float64(limits.Warning):

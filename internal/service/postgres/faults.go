@@ -29,6 +29,9 @@ const (
 	stateFull        = "53100"
 )
 
+// faultNoSlots is the error of a server that has no connection left for us.
+const faultNoSlots = "postgres.no-slots"
+
 // fault gives an error of the driver or the server the sentinel it deserves.
 // Errors that have one stay as they are.
 func fault(err error) error {
@@ -74,7 +77,7 @@ func serverFault(told *pgconn.PgError, err error) error {
 	case strings.HasPrefix(told.Code, "28"):
 		return fmt.Errorf("%w: %w", service.ErrDenied, err)
 	case told.Code == stateNoSlots:
-		return &service.Fault{ID: "postgres.no-slots", Err: fmt.Errorf("%w: %w", service.ErrUnreachable, err)}
+		return &service.Fault{ID: faultNoSlots, Err: fmt.Errorf("%w: %w", service.ErrUnreachable, err)}
 	case strings.HasPrefix(told.Code, "57P"), strings.HasPrefix(told.Code, "08"):
 		return fmt.Errorf("%w: %w", service.ErrUnreachable, err)
 	case told.Code == stateNoDatabase:
