@@ -1,9 +1,10 @@
 // Package compose is the kind for a Docker Compose project: it compares what its
 // files declare with what the engine runs, samples its containers, and stops and
-// starts its services. It asks the engine's API and never runs docker.
+// starts its services. It asks the engine's API.
 //
 // It is not for creating containers: what the files declare is brought up by
-// docker compose, and a fix names the command.
+// docker compose, which a fix names, and which a step runs where a service has to be
+// made anew.
 package compose
 
 import (
@@ -33,6 +34,7 @@ var (
 	_ service.Switcher   = (*Instance)(nil)
 	_ service.Maintainer = (*Instance)(nil)
 	_ service.Doer       = (*Instance)(nil)
+	_ service.Undoer     = (*Instance)(nil)
 	_ service.Prober     = (*Instance)(nil)
 )
 
@@ -76,5 +78,13 @@ func (in *Instance) Probe(ctx context.Context) []service.Need {
 	if got, err := in.engine.ServerVersion(ctx, client.ServerVersionOptions{}); err == nil {
 		need.Found = in.cfg.Host + " " + got.Version
 	}
-	return []service.Need{need}
+	return []service.Need{need, in.composeNeed(ctx)}
+}
+
+func (in *Instance) composeNeed(ctx context.Context) service.Need {
+	need := service.Need{Name: fmt.Sprintf("docker compose %d", composeMajor), Use: "maintain"}
+	if program, args, err := in.composeProgram(ctx); err == nil {
+		need.Found = strings.Join(append([]string{program}, args...), " ")
+	}
+	return need
 }

@@ -12,7 +12,9 @@ import (
 
 // Config declares one compose project.
 type Config struct {
-	Files    []string `yaml:"files"`    // in the order of docker compose -f
+	// Files are in the order of docker compose -f. A compose.upkeep.yml behind them is
+	// upkeep's own and need not exist: maintain writes log limits into it.
+	Files    []string `yaml:"files"`
 	Project  string   `yaml:"project"`  // empty = as compose names it: by the files, COMPOSE_PROJECT_NAME or the directory
 	EnvFile  string   `yaml:"env_file"` // values of ${…}; empty = .env beside the first file
 	Profiles []string `yaml:"profiles"` // of services that are enabled by a profile
@@ -46,6 +48,9 @@ func (c *Config) Defaults() {
 func (c *Config) Validate() (p diag.List) {
 	if len(c.Files) == 0 {
 		p.Addf("files", "must name at least one compose file")
+	}
+	if len(c.Files) > 0 && slices.ContainsFunc(c.Files[:len(c.Files)-1], isOverride) || len(c.Files) == 1 && isOverride(c.Files[0]) {
+		p.Addf("files", "must have compose.upkeep.yml as the last, behind the project's own files")
 	}
 	if !hostUnderstood(c.Host) {
 		p.Addf("host", "must be unix:///PATH or tcp://HOST:PORT")

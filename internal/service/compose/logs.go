@@ -35,7 +35,7 @@ func (in *Instance) logs(v *service.Verdict, p *project, s *seen) {
 		return
 	}
 	v.Warn("log-unlimited", "", service.Args{"services": services, "bytes": bytes, "measured": measured,
-		"names": strings.Join(services, " "), "compose": in.command(p)})
+		"names": strings.Join(services, " "), "compose": in.command(p), "override": in.overridePath() != "", "file": overrideName})
 }
 
 func endlessLog(c container.InspectResponse) bool {

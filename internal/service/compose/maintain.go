@@ -13,7 +13,7 @@ import (
 	"upkeep/internal/service"
 )
 
-// opRestart is the one operation of this kind.
+// opRestart ends and starts one container.
 const opRestart = "restart"
 
 // restartArgs is what doing a restart needs.
@@ -24,8 +24,8 @@ type restartArgs struct {
 }
 
 // Maintenance is a restart of every container that is unhealthy, or has run for
-// longer than restart_after. Users feel it, so it happens only where a plan is
-// applied. Log limits are no step: they need a change of the compose file.
+// longer than restart_after, and a limit for every log that grows without end. Users
+// feel both, so they happen only where a plan is applied.
 func (in *Instance) Maintenance(ctx context.Context) ([]service.Step, error) {
 	p, err := in.load(ctx)
 	if err != nil {
@@ -49,7 +49,8 @@ func (in *Instance) Maintenance(ctx context.Context) ([]service.Step, error) {
 			steps = append(steps, step)
 		}
 	}
-	return steps, nil
+	limits, err := in.limits(ctx, p, s)
+	return append(steps, limits...), err
 }
 
 func (in *Instance) due(p *project, name string, c container.InspectResponse) (service.Message, bool) {
@@ -77,14 +78,22 @@ func (in *Instance) restartStep(name string, c container.InspectResponse, title 
 	}, nil
 }
 
-// Do restarts one container and waits until it is up and healthy. One that was
+// Do does one step.
+func (in *Instance) Do(ctx context.Context, s service.Step, _ service.Report) (service.Outcome, error) {
+	switch s.Op {
+	case opRestart:
+		return in.restart(ctx, s)
+	case opLimit, opUnlimit, opAdvise:
+		return in.doLog(ctx, s)
+	}
+	return service.Outcome{}, fmt.Errorf("step %s: %w", s.Op, service.ErrUnsupported)
+}
+
+// restart restarts one container and waits until it is up and healthy. One that was
 // started again since it was planned has had its restart, by whomever: only the
 // wait is left. One that was made anew is another, and the plan is stale.
-func (in *Instance) Do(ctx context.Context, s service.Step, _ service.Report) (service.Outcome, error) {
+func (in *Instance) restart(ctx context.Context, s service.Step) (service.Outcome, error) {
 	var args restartArgs
-	if s.Op != opRestart {
-		return service.Outcome{}, fmt.Errorf("step %s: %w", s.Op, service.ErrUnsupported)
-	}
 	if err := json.Unmarshal(s.Args, &args); err != nil {
 		return service.Outcome{}, fmt.Errorf("read step %s: %w", s.ID, err)
 	}

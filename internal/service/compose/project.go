@@ -2,7 +2,9 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -21,11 +23,15 @@ import (
 // environment file.
 type project struct {
 	*types.Project
+	files []string // that exist, by path
 	unset []string // variables that are used, have no value and no default
 }
 
-func (in *Instance) load(ctx context.Context) (*project, error) {
-	files, err := in.readFiles()
+func (in *Instance) load(ctx context.Context) (*project, error) { return in.loadWith(ctx, nil) }
+
+// loadWith loads with another content of upkeep's own file; nil = that on the disk.
+func (in *Instance) loadWith(ctx context.Context, own []byte) (*project, error) {
+	files, err := in.readFiles(own)
 	if err != nil {
 		return nil, err
 	}
@@ -46,18 +52,23 @@ func (in *Instance) load(ctx context.Context) (*project, error) {
 	if err != nil {
 		return nil, invalid(files, err)
 	}
-	return &project{loaded, slices.Sorted(maps.Keys(unset))}, nil
+	return &project{loaded, namesOf(files), slices.Sorted(maps.Keys(unset))}, nil
 }
 
 // maxFile bounds a compose file, in bytes.
 const maxFile = 1 << 20
 
-func (in *Instance) readFiles() ([]types.ConfigFile, error) {
+func (in *Instance) readFiles(own []byte) ([]types.ConfigFile, error) {
 	var files []types.ConfigFile
 	for _, name := range in.cfg.Files {
 		path := in.within(name)
 		content, err := os.ReadFile(path)
-		if err != nil {
+		switch {
+		case isOverride(name) && own != nil:
+			content = own
+		case isOverride(name) && errors.Is(err, fs.ErrNotExist):
+			continue // it is made when a limit is set
+		case err != nil:
 			return nil, unreadable(path, err)
 		}
 		if len(content) > maxFile {
@@ -70,6 +81,13 @@ func (in *Instance) readFiles() ([]types.ConfigFile, error) {
 		files = append(files, file)
 	}
 	return files, nil
+}
+
+func namesOf(files []types.ConfigFile) (names []string) {
+	for _, f := range files {
+		names = append(names, f.Filename)
+	}
+	return names
 }
 
 // withoutVersion blanks the obsolete top-level version: line, about which the
@@ -175,17 +193,23 @@ func (in *Instance) command(p *project) string {
 	if in.cfg.Host != "unix:///var/run/docker.sock" {
 		words = append(words, "-H", in.cfg.Host)
 	}
-	words = append(words, "compose", "-p", p.Name)
-	for _, file := range in.cfg.Files {
-		words = append(words, "-f", in.within(file))
-	}
-	if in.cfg.EnvFile != "" {
-		words = append(words, "--env-file", in.within(in.cfg.EnvFile))
-	}
+	words = slices.Concat(words, []string{"compose"}, in.composeArgs(p))
 	for i, word := range words {
 		words[i] = quoted(word)
 	}
 	return strings.Join(words, " ")
+}
+
+// composeArgs name the project to docker compose.
+func (in *Instance) composeArgs(p *project) []string {
+	args := []string{"-p", p.Name}
+	for _, file := range p.files {
+		args = append(args, "-f", file)
+	}
+	if in.cfg.EnvFile != "" {
+		args = append(args, "--env-file", in.within(in.cfg.EnvFile))
+	}
+	return args
 }
 
 // quoted is a word as a shell takes it, where it needs that.
