@@ -28,6 +28,7 @@ type Config struct {
 	Reconcile  []Rule
 	Assertions []Assertion
 	Accept     []Acceptance
+	Logs       Logs
 	Jobs       map[string]Job
 	Digest     string            // SHA-256 of the file, hex
 	Files      map[string][]byte // what a restore point stores of the declaration, by file name
@@ -113,12 +114,33 @@ func (r Rule) Things() string {
 	return r.Nodes.Target
 }
 
-// Acceptance waives one finding for some time.
+// Acceptance waives one finding for some time, or one form of log messages, which is
+// then neither new nor exploding.
 type Acceptance struct {
-	Finding string `yaml:"finding"` // KIND.slug
+	Finding string `yaml:"finding"` // KIND.slug; either this
+	Log     string `yaml:"log"`     // or the form as upkeep logs shows it: "disk <*> full", or one such message
 	Target  string `yaml:"target"`  // empty = every target
 	Until   Date   `yaml:"until"`
 	Why     string `yaml:"why"`
+}
+
+// What names what is accepted.
+func (a Acceptance) What() string {
+	if a.Log != "" {
+		return a.Log
+	}
+	return a.Finding
+}
+
+// Logs is how collected logs are kept.
+type Logs struct {
+	Keep LogKeep `yaml:"keep"`
+}
+
+// LogKeep says which days of collected logs stay. Nothing keeps all.
+type LogKeep struct {
+	Age  quantity.Duration `yaml:"age"`  // since the end of the day
+	Size quantity.Bytes    `yaml:"size"` // of the archive of one target; beyond it the oldest days go
 }
 
 // Job is a scheduled list of verbs.

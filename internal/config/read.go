@@ -27,6 +27,7 @@ type document struct {
 	Reconcile  []Rule         `yaml:"reconcile"`
 	Assertions []Assertion    `yaml:"assertions"`
 	Accept     []Acceptance   `yaml:"accept"`
+	Logs       Logs           `yaml:"logs"`
 	Jobs       map[string]Job `yaml:"jobs"`
 }
 
@@ -57,7 +58,7 @@ func (r *reader) read(root ast.Node) {
 	c := r.config
 	c.System, c.Language, c.Keep = doc.System, doc.Language, doc.Keep
 	c.Reconcile = doc.Reconcile
-	c.Assertions, c.Accept, c.Jobs = doc.Assertions, doc.Accept, doc.Jobs
+	c.Assertions, c.Accept, c.Logs, c.Jobs = doc.Assertions, doc.Accept, doc.Logs, doc.Jobs
 	c.State, c.Scratch = c.Resolve(doc.State), Scratch{Dir: c.Resolve(doc.Scratch.Dir)}
 	c.Repository = doc.Repository
 	for _, dir := range doc.Tools {

@@ -120,7 +120,13 @@ func (r *reader) offers(path, name, capability, otherwise string) {
 func (r *reader) accept() {
 	for i, a := range r.config.Accept {
 		path := item("accept", i)
-		r.required(path, map[string]bool{"finding": a.Finding == "", "until": a.Until.IsZero(), "why": strings.TrimSpace(a.Why) == ""})
+		r.required(path, map[string]bool{"finding": a.What() == "", "until": a.Until.IsZero(), "why": strings.TrimSpace(a.Why) == ""})
+		if a.Finding != "" && a.Log != "" {
+			r.addf(path, "must name either a finding or a form of log messages")
+		}
+		if a.Log != "" && a.Target != "" {
+			r.offers(path+".target", a.Target, "logs", "the kind %s has no logs")
+		}
 		if a.Finding != "" && !isSlug(a.Finding) {
 			r.addf(path+".finding", "must be KIND.slug as check --json shows it, is %q", a.Finding)
 		}

@@ -12,6 +12,7 @@ import (
 	"upkeep/internal/engine"
 	"upkeep/internal/inventory"
 	"upkeep/internal/logs/record"
+	"upkeep/internal/logs/trend"
 	"upkeep/internal/service"
 )
 
@@ -21,8 +22,20 @@ func (a *App) logsOp(_ context.Context, _ string, req Request) (operation, error
 	if err != nil {
 		return operation{}, err
 	}
-	c := logs.Collect{Targets: targets, Dir: a.logDir(), Now: a.opt.Now}
+	keep := a.Config.Logs.Keep
+	c := logs.Collect{Targets: targets, Dir: a.logDir(), Now: a.opt.Now, Accepted: a.noise,
+		Keep: logs.Keep{Age: keep.Age.Std(), Bytes: int64(keep.Size)}}
 	return operation{work: engine.Work{Steps: c.Steps(), Do: c.Do, Allow: service.Harmless, Locked: true}}, nil
+}
+
+// noise is what a target may log without being told.
+func (a *App) noise(target string) (all []trend.Accepted) {
+	for _, w := range a.Config.Accept {
+		if w.Log != "" && (w.Target == "" || w.Target == target) {
+			all = append(all, trend.Accepted{Pattern: w.Log, Until: w.Until.Time, Note: w.Why})
+		}
+	}
+	return all
 }
 
 func (a *App) logDir() string { return filepath.Join(a.stateDir, "logs", a.Config.System) }

@@ -28,7 +28,7 @@ func (a *App) checkSelf(ctx context.Context) (service.Verdict, error) {
 	}
 	for _, w := range a.Config.Accept {
 		if !a.opt.Now().Before(w.Until.Time) {
-			v.Warn("upkeep.acceptance-expired", w.Finding, service.Args{"finding": w.Finding, "until": w.Until.String(), "why": w.Why})
+			v.Warn("upkeep.acceptance-expired", w.What(), service.Args{"finding": w.What(), "until": w.Until.String(), "why": w.Why})
 		}
 	}
 	return v, errors.Join(a.checkPassword(ctx, &v), a.checkDisk(&v))

@@ -23,25 +23,38 @@ type Collect struct {
 	Targets []inventory.Target
 	Dir     string // of the archives, one per target
 	Now     func() time.Time
+	// Accepted is the noise of a target that people know; nil for none.
+	Accepted func(target string) []trend.Accepted
+	Keep     Keep
 }
 
-const opCollect = "collect"
+const (
+	opCollect = "collect"
+	opExpire  = "expire"
+)
 
 // commitEvery is how many bytes of lines a killed collection may have to read again.
 const commitEvery = 64 << 20
 
-// Steps lists one step per target.
+// Steps lists what is done for each target: collect, then let old days go.
 func (c Collect) Steps() []service.Step {
 	steps := []service.Step{}
 	for _, t := range c.Targets {
 		steps = append(steps, service.Step{ID: opCollect + " " + t.Name, Target: t.Name, Op: opCollect, Risk: service.Harmless,
 			Title: service.Message{ID: "logs.collect", Args: service.Args{"target": t.Name}}})
+		if c.Keep != (Keep{}) {
+			steps = append(steps, service.Step{ID: opExpire + " " + t.Name, Target: t.Name, Op: opExpire, Risk: service.Harmless,
+				Title: service.Message{ID: "logs.expire", Args: service.Args{"target": t.Name}}})
+		}
 	}
 	return steps
 }
 
-// Do collects from one target.
+// Do does one step.
 func (c Collect) Do(ctx context.Context, t service.Task) (out service.Outcome, err error) {
+	if t.Step.Op == opExpire {
+		return c.expire(ctx, t)
+	}
 	source, err := service.As[service.LogSource](t.Instance)
 	if err != nil {
 		return out, err
@@ -60,7 +73,20 @@ func (c Collect) Do(ctx context.Context, t service.Task) (out service.Outcome, e
 	if err != nil {
 		return out, err
 	}
-	return out, round.end(ctx, &out.Verdict)
+	var known []trend.Accepted
+	if c.Accepted != nil {
+		known = c.Accepted(t.Step.Target)
+	}
+	return out, round.end(ctx, &out.Verdict, known)
+}
+
+func (c Collect) expire(ctx context.Context, t service.Task) (out service.Outcome, err error) {
+	archive, err := OpenArchive(ctx, ArchiveOf(c.Dir, t.Step.Target))
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, archive.Close()) }()
+	return out, archive.expire(ctx, c.Keep, c.Now(), &out.Verdict)
 }
 
 // round is one collection of one target.
@@ -174,7 +200,7 @@ func (r *round) miner(level record.Level) *template.Miner {
 }
 
 // end compares with earlier collections and keeps what the next one needs.
-func (r *round) end(ctx context.Context, v *service.Verdict) error {
+func (r *round) end(ctx context.Context, v *service.Verdict, known []trend.Accepted) error {
 	var seen []trend.Seen
 	for level, miner := range r.miners {
 		for _, t := range miner.Report().Templates {
@@ -189,7 +215,7 @@ func (r *round) end(ctx context.Context, v *service.Verdict) error {
 	if r.run.Lines == 0 {
 		return nil // a run without lines is nothing to compare the next one with
 	}
-	judge(v, r.state.Compare(r.run, seen, nil, r.now))
+	judge(v, r.state.Compare(r.run, seen, known, r.now))
 	r.state.Add(r.run, seen)
 	text, err := json.Marshal(r.state)
 	if err == nil {
@@ -222,6 +248,7 @@ func judge(v *service.Verdict, changes trend.Report) {
 	}
 	v.Set("new_templates", news)
 	v.Set("exploding_templates", len(changes.Exploding))
+	v.Set("accepted_templates", changes.Accepted)
 }
 
 func grave(level string) bool {

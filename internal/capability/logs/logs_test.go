@@ -264,3 +264,27 @@ func TestAStreamThatCannotBeReadDoesNotHideTheOthers(t *testing.T) {
 		t.Errorf("%v, found %s", err, slugs(v))
 	}
 }
+
+// TestAKilledExpiryIsEnded: the index has let a day go, its files are still there.
+func TestAKilledExpiryIsEnded(t *testing.T) {
+	d := newDesk(t)
+	d.book.say("web", "one")
+	d.must()
+	archive, err := logs.OpenArchive(t.Context(), logs.ArchiveOf(d.dir, "app"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	if err := archive.Keep(t.Context(), "expiring", `["2026-11-25"]`); err != nil {
+		t.Fatal(err)
+	}
+	d.now = d.now.AddDate(0, 0, 1)
+	c := logs.Collect{Dir: d.dir, Now: func() time.Time { return d.now }, Keep: logs.Keep{Age: time.Hour}}
+	out, err := c.Do(t.Context(), service.Task{Step: service.Step{Target: "app", Op: "expire"}, Instance: d.book})
+	if err != nil || slugs(out.Verdict) != "" {
+		t.Fatalf("%v, found %s", err, slugs(out.Verdict))
+	}
+	if left, err := filepath.Glob(filepath.Join(d.dir, "app", "2026-*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
