@@ -67,7 +67,7 @@ func NewCotStudio(t TB) *CotStudio {
 // StartCotStudio starts the example system under dir, which must not hold one. When a
 // part does not start, those that did are ended.
 func StartCotStudio(ctx context.Context, dir string, detached bool) (*CotStudio, error) {
-	python, err := cotPython()
+	python, err := CotPython()
 	if err != nil {
 		return nil, err
 	}
@@ -338,9 +338,9 @@ func cotTools() (dirs []string) {
 	return dirs
 }
 
-// cotPython is the interpreter of the virtual environment that lab/install makes of
+// CotPython is the interpreter of the virtual environment that lab/install makes of
 // the application's requirements.
-func cotPython() (string, error) {
+func CotPython() (string, error) {
 	places := []string{"/var/cache/upkeep-lab"}
 	if cache, err := os.UserCacheDir(); err == nil {
 		places = append(places, filepath.Join(cache, "upkeep-lab"))

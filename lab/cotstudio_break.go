@@ -109,7 +109,7 @@ func (c *CotStudio) deleteRow(ctx context.Context) (string, error) {
 
 // leakConnections starts a program that holds nearly all connections until it is ended.
 func (c *CotStudio) leakConnections(ctx context.Context) (string, error) {
-	python, err := cotPython()
+	python, err := CotPython()
 	if err != nil {
 		return "", err
 	}

@@ -56,7 +56,7 @@ func Find(component string) error {
 		_, err := Neo4jBin()
 		return err
 	case "cot-studio":
-		_, err := cotPython()
+		_, err := CotPython()
 		return err
 	case "redis":
 		name = "redis-server"

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"syscall"
+	"time"
 
 	"upkeep/bench/measure"
 )
@@ -16,16 +17,24 @@ import (
 type Result struct {
 	costs  map[key][]measure.Cost
 	bytes  map[key][]int64
-	shares map[key][]float64 // of messages in wrong groups, one value per set
-	Failed []string          // what went wrong, one line or more each
+	shares map[key][]float64   // of messages in wrong groups, one value per set
+	notes  map[string][]string // by suite
+	stores []string            // that a drill restored, in its order
+	Failed []string            // what went wrong, one line or more each
 }
 
 type key struct{ work, tool string }
 
 // NewResult is empty.
 func NewResult() *Result {
-	return &Result{costs: map[key][]measure.Cost{}, bytes: map[key][]int64{}, shares: map[key][]float64{}}
+	return &Result{costs: map[key][]measure.Cost{}, bytes: map[key][]int64{}, shares: map[key][]float64{}, notes: map[string][]string{}}
 }
+
+// Note keeps what a reader of a suite's table must know.
+func (r *Result) Note(suite, text string) { r.notes[suite] = append(r.notes[suite], text) }
+
+// Notes of one suite.
+func (r *Result) Notes(suite string) []string { return r.notes[suite] }
 
 // Runs returns all runs of one tool at one work.
 func (r *Result) Runs(work, tool string) []measure.Cost { return r.costs[key{work, tool}] }
@@ -54,6 +63,8 @@ func (r *Result) wrong(work, tool string, share float64) {
 	r.shares[k] = append(r.shares[k], share)
 	slog.Info("measured", "work", work, "tool", tool, "in_wrong_groups", share)
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // openDir makes a directory that the user of a server can enter, which a cache
 // below /root is not.

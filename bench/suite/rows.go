@@ -15,6 +15,10 @@ func (r *Result) Rows(suite string, tools []string) []table.Row {
 		return r.postgresRows(tools)
 	case "templates":
 		return r.templateRows(tools)
+	case "stack":
+		return r.stackRows(tools)
+	case "drill":
+		return r.drillRows(tools)
 	}
 	return r.answerRows(tools)
 }
@@ -67,6 +71,22 @@ func (r *Result) templateRows(tools []string) []table.Row {
 		r.memory(tools, Group, []table.Limit{{Peer: Drain, Factor: 1}}),
 		r.misgrouped(tools, GroupMixed), r.misgrouped(tools, GroupTuned), r.misgrouped(tools, GroupHeld),
 	}
+}
+
+func (r *Result) stackRows(tools []string) []table.Row {
+	return []table.Row{
+		r.time(tools, CheckStack, []table.Limit{{Peer: DailyScript, Factor: 0.25}}),
+		r.cpu(tools, CheckStack),
+		r.time(tools, CheckFrozen, []table.Limit{{Factor: frozenLimit.Seconds()}}),
+	}
+}
+
+func (r *Result) drillRows(tools []string) []table.Row {
+	rows := []table.Row{r.time(tools, DrillStack, nil), r.time(tools, wayBack, nil)}
+	for _, name := range r.stores {
+		rows = append(rows, r.time(tools, rtoOf(name), nil))
+	}
+	return rows
 }
 
 // misgrouped is the mean over all sets, as comparisons of log parsers print it.

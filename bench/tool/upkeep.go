@@ -42,11 +42,31 @@ func (u *Upkeep) Init(_ context.Context, work, tree string) error {
 		os.WriteFile(filepath.Join(work, "password"), []byte(password+"\n"), 0o600))
 }
 
+// Adopt takes the declaration that lies in dir already. Where its repository is, that
+// declaration says.
+func (u *Upkeep) Adopt(dir string) {
+	u.work = dir
+	u.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LC_ALL=C.UTF-8", "NO_COLOR=1"}
+}
+
 // verb runs one verb on the declaration.
 func (u *Upkeep) verb(ctx context.Context, ok []int, args ...string) (measure.Cost, error) {
 	argv := append([]string{u.bin, "-f", filepath.Join(u.work, "upkeep.yaml")}, args...)
 	cost, _, err := measure.Run(ctx, measure.Cmd{Argv: argv, Env: u.env, Dir: u.work, OK: ok})
 	return cost, err
+}
+
+// ask runs one verb and reads its JSON.
+func (u *Upkeep) ask(ctx context.Context, ok []int, into any, args ...string) (measure.Cost, error) {
+	argv := append([]string{u.bin, "-f", filepath.Join(u.work, "upkeep.yaml"), "--json"}, args...)
+	cost, out, err := measure.Run(ctx, measure.Cmd{Argv: argv, Env: u.env, Dir: u.work, OK: ok})
+	if err != nil {
+		return cost, err
+	}
+	if err := json.Unmarshal(out, into); err != nil {
+		return cost, fmt.Errorf("read the answer of %s: %w", args[0], err)
+	}
+	return cost, nil
 }
 
 // Check judges all services; that it finds something (exit code 1) is no failure.
@@ -57,16 +77,11 @@ func (u *Upkeep) Check(ctx context.Context) (measure.Cost, error) {
 // Judged returns how many targets a check could tell something about: one that it
 // skipped or could not reach costs no time.
 func (u *Upkeep) Judged(ctx context.Context) (int, error) {
-	argv := []string{u.bin, "-f", filepath.Join(u.work, "upkeep.yaml"), "check", "--json"}
-	_, out, err := measure.Run(ctx, measure.Cmd{Argv: argv, Env: u.env, Dir: u.work, OK: []int{1}})
-	if err != nil {
-		return 0, err
-	}
 	var answer struct {
 		Targets []struct{ Target, Verdict string }
 	}
-	if err := json.Unmarshal(out, &answer); err != nil {
-		return 0, fmt.Errorf("read the answer of check: %w", err)
+	if _, err := u.ask(ctx, []int{1}, &answer, "check"); err != nil {
+		return 0, err
 	}
 	judged := 0
 	for _, t := range answer.Targets {
@@ -75,6 +90,95 @@ func (u *Upkeep) Judged(ctx context.Context) (int, error) {
 		}
 	}
 	return judged, nil
+}
+
+// CheckDespite judges all services although one of them, which it returns, cannot be
+// judged. Any other number of unknown ones is an error.
+func (u *Upkeep) CheckDespite(ctx context.Context) (measure.Cost, string, error) {
+	var answer struct {
+		Targets []struct{ Target, Verdict string }
+	}
+	cost, err := u.ask(ctx, []int{1, 3, 5}, &answer, "check")
+	if err != nil {
+		return cost, "", err
+	}
+	var unknown []string
+	for _, t := range answer.Targets {
+		if t.Verdict == "unknown" {
+			unknown = append(unknown, t.Target)
+		}
+	}
+	if len(unknown) != 1 {
+		return cost, "", fmt.Errorf("%d targets are unknown, not one: %q", len(unknown), unknown)
+	}
+	return cost, unknown[0], nil
+}
+
+// Proof is what a drill tells. Times are in seconds.
+type Proof struct {
+	Verdict string
+	Targets []struct {
+		Target string
+		Facts  struct {
+			RTO float64 `json:"rto_s"`
+		}
+	}
+	Proof struct {
+		RTO float64 `json:"rto_s"`
+	}
+}
+
+// Prove is Drill with what it tells.
+func (u *Upkeep) Prove(ctx context.Context) (p Proof, cost measure.Cost, err error) {
+	cost, err = u.ask(ctx, nil, &p, "drill")
+	return p, cost, err
+}
+
+// Counts says what the newest copy of a target holds.
+func (u *Upkeep) Counts(ctx context.Context, target string) (map[string]int64, error) {
+	var answer struct {
+		Points []struct {
+			Parts []struct {
+				Target string
+				Counts map[string]int64
+			}
+		}
+	}
+	if _, err := u.ask(ctx, nil, &answer, "points"); err != nil {
+		return nil, err
+	}
+	for _, point := range answer.Points { // the newest first
+		for _, part := range point.Parts {
+			if part.Target == target {
+				return part.Counts, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("there is no copy of %s", target)
+}
+
+// Logs collects what was logged since the last time; lines says how much that was.
+func (u *Upkeep) Logs(ctx context.Context) (cost measure.Cost, lines int64, err error) {
+	var answer struct {
+		Targets []struct {
+			Facts struct{ Lines int64 }
+		}
+	}
+	cost, err = u.ask(ctx, []int{1}, &answer, "logs")
+	for _, t := range answer.Targets {
+		lines += t.Facts.Lines
+	}
+	return cost, lines, err
+}
+
+// Overwrite puts the newest copy of a target into the running service. The plan, which
+// a person would read, is made before and costs nothing here.
+func (u *Upkeep) Overwrite(ctx context.Context, target string) (measure.Cost, error) {
+	var plan struct{ Plan struct{ Digest string } }
+	if _, err := u.ask(ctx, nil, &plan, "plan", "restore", "latest", target); err != nil {
+		return measure.Cost{}, err
+	}
+	return u.verb(ctx, nil, "restore", "latest", target, "--yes", "--plan", plan.Plan.Digest, "--quiet")
 }
 
 // Drill restores the newest copy into scratch servers and compares it.

@@ -11,12 +11,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
 	"upkeep/bench/corpus"
 	"upkeep/bench/suite"
-	"upkeep/bench/tool"
+	"upkeep/bench/table"
 )
 
 type options struct {
@@ -24,7 +25,7 @@ type options struct {
 	source               string // root of the source tree
 	upkeep, pgBin        string
 	rounds, scale        int
-	messages             int
+	messages, rows       int
 	cold, write          bool
 	load                 float64 // of the machine before the first round
 }
@@ -56,12 +57,13 @@ func parse() (options, error) {
 	flag.StringVar(&o.cache, "cache", filepath.Join(home, "upkeep-bench"), "programs, corpora and scratch repositories")
 	flag.StringVar(&o.source, "source", ".", "root of the source tree")
 	flag.StringVar(&o.upkeep, "upkeep", "bin/upkeep", "the program to measure")
-	flag.StringVar(&o.tools, "tools", "upkeep,restic,kopia,borg", "what to measure; kopia:COMPRESSOR takes another compressor than zstd")
-	flag.StringVar(&o.suites, "suites", "trees,postgres,answers,templates", "which suites to run")
+	flag.StringVar(&o.tools, "tools", "upkeep,restic,kopia,borg", "what trees measures; kopia:COMPRESSOR takes another compressor than zstd")
+	flag.StringVar(&o.suites, "suites", strings.Join(names(), ","), "which suites to run")
 	flag.StringVar(&o.pgBin, "pg-bin", "/usr/lib/postgresql/15/bin", "directory of pg_dump, pg_restore and pgbench")
 	flag.IntVar(&o.rounds, "n", 5, "rounds")
 	flag.IntVar(&o.scale, "scale", 50, "scale of pgbench; 50 = 5 million rows")
 	flag.IntVar(&o.messages, "messages", 3_000_000, "log messages to group")
+	flag.IntVar(&o.rows, "rows", 2000, "rows of the example system besides those that its application makes")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
 	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
 	flag.Parse()
@@ -70,55 +72,50 @@ func parse() (options, error) {
 }
 
 func bench(ctx context.Context, o options) error {
-	tools, subject, err := o.open(ctx)
+	chosen, err := o.chosen()
 	if err != nil {
 		return err
 	}
-	sys, err := sysinfo()
+	b, err := o.board(ctx, chosen)
 	if err != nil {
 		return err
 	}
-	o.load = float64(sys.Loads[0]) / (1 << 16)
-	result := suite.NewResult()
-	scratch := filepath.Join(o.cache, "scratch")
-	if err := os.MkdirAll(scratch, 0o711); err != nil {
-		return fmt.Errorf("make the scratch directory: %w", err)
-	}
-	for _, name := range strings.Split(o.suites, ",") {
-		err := o.suite(ctx, name, scratch, tools, subject, result)
+	for _, p := range chosen {
+		err := p.run(b, ctx)
 		if ctx.Err() != nil {
 			return fmt.Errorf("stopped: %w", context.Cause(ctx))
 		}
-		result.Fail(err) // hours of other figures must not be lost with it
+		b.result.Fail(err) // hours of other figures must not be lost with it
 	}
-	if err := o.report(ctx, tools, result); err != nil {
+	if err := b.report(ctx, chosen); err != nil {
 		return err
 	}
-	if len(result.Failed) > 0 {
-		return fmt.Errorf("%d measurements failed; they are listed below the table", len(result.Failed))
+	if failed := len(b.result.Failed); failed > 0 {
+		return fmt.Errorf("%d measurements failed; they are listed below the tables", failed)
 	}
 	return nil
 }
 
-func (o options) suite(ctx context.Context, name, scratch string, tools []tool.Tool, subject *tool.Upkeep, r *suite.Result) error {
-	switch name {
-	case "trees":
-		tree, err := o.tree()
-		if err != nil {
-			return err
-		}
-		return suite.Trees{Spec: corpus.Standard(), Tree: tree, Scratch: scratch, Cold: o.cold, Rounds: o.rounds}.Run(ctx, tools, r)
-	case "postgres":
-		return suite.Postgres{Scale: o.scale, Scratch: scratch, Bin: o.pgBin, Rounds: o.rounds}.Run(ctx, subject, r)
-	case "answers":
-		if subject == nil {
-			return nil
-		}
-		return suite.Answers{Scratch: scratch, Rounds: o.rounds}.Run(ctx, subject, r)
-	case "templates":
-		return o.templates(ctx, scratch, r)
+// board makes everything ready. The tools that only trees measures are needed for
+// nothing else.
+func (o options) board(ctx context.Context, chosen []part) (board, error) {
+	if !slices.ContainsFunc(chosen, func(p part) bool { return p.all }) {
+		o.tools = table.Subject
 	}
-	return fmt.Errorf("there is no suite %q; there are trees, postgres, answers and templates", name)
+	tools, subject, err := o.open(ctx)
+	if err != nil {
+		return board{}, err
+	}
+	sys, err := sysinfo()
+	if err != nil {
+		return board{}, err
+	}
+	o.load = float64(sys.Loads[0]) / (1 << 16)
+	scratch := filepath.Join(o.cache, "scratch")
+	if err := os.MkdirAll(scratch, 0o711); err != nil {
+		return board{}, fmt.Errorf("make the scratch directory: %w", err)
+	}
+	return board{options: o, scratch: scratch, tools: tools, subject: subject, result: suite.NewResult()}, nil
 }
 
 // tree builds the corpus once; its name carries the seed. A tree that an

@@ -8,53 +8,55 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
-	"upkeep/bench/corpus"
 	"upkeep/bench/measure"
 	"upkeep/bench/suite"
 	"upkeep/bench/table"
-	"upkeep/bench/tool"
 )
 
-// report prints the table and, on request, keeps it under today's date.
-func (o options) report(ctx context.Context, tools []tool.Tool, r *suite.Result) error {
+// report prints a table per suite and, on request, keeps them under today's date.
+func (b board) report(ctx context.Context, chosen []part) error {
 	var text bytes.Buffer
-	if err := o.header(ctx, &text, tools); err != nil {
+	if err := b.header(ctx, &text); err != nil {
 		return err
 	}
-	names := make([]string, 0, len(tools)+1)
-	for _, t := range tools {
-		names = append(names, t.Name())
+	for _, p := range chosen {
+		if err := b.section(&text, p); err != nil {
+			return err
+		}
 	}
-	if strings.Contains(o.suites, "postgres") {
-		names = append(names, suite.PgTools)
-	}
-	if strings.Contains(o.suites, "templates") {
-		names = append(names, suite.Drain)
-	}
-	var rows []table.Row
-	for _, name := range strings.Split(o.suites, ",") {
-		rows = append(rows, r.Rows(name, names)...)
-	}
-	if err := table.Write(&text, names, rows); err != nil {
+	failures(&text, b.result)
+	if _, err := os.Stdout.Write(text.Bytes()); err != nil || !b.write {
 		return err
 	}
-	spread(&text, names, r)
-	failures(&text, r)
-	if _, err := os.Stdout.Write(text.Bytes()); err != nil || !o.write {
-		return err
-	}
-	name := filepath.Join(o.source, "bench", "results", time.Now().Format(time.DateOnly)+".md")
+	name := filepath.Join(b.source, "bench", "results", time.Now().Format(time.DateOnly)+".md")
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return fmt.Errorf("keep the table: %w", err)
+		return fmt.Errorf("keep the tables: %w", err)
 	}
 	return os.WriteFile(name, text.Bytes(), 0o644)
 }
 
-func (o options) header(ctx context.Context, w io.Writer, tools []tool.Tool) error {
+// section prints what was measured in one suite.
+func (b board) section(w io.Writer, p part) error {
+	fmt.Fprintf(w, "\n## %s\n\n", p.name)
+	for _, note := range b.result.Notes(p.name) {
+		fmt.Fprintf(w, "- %s\n", note)
+	}
+	fmt.Fprintln(w)
+	columns := p.columns(b)
+	rows := b.result.Rows(p.name, columns)
+	if err := table.Write(w, columns, rows); err != nil {
+		return err
+	}
+	spread(w, columns, rows, b.result)
+	return nil
+}
+
+func (b board) header(ctx context.Context, w io.Writer) error {
 	var uts syscall.Utsname
 	if err := syscall.Uname(&uts); err != nil {
 		return fmt.Errorf("ask the kernel for its version: %w", err)
@@ -67,31 +69,23 @@ func (o options) header(ctx context.Context, w io.Writer, tools []tool.Tool) err
 	if err != nil {
 		return err
 	}
-	spec := corpus.Standard()
-	state := "warm: the source has just been read"
-	if o.cold {
-		state = "cold: the page cache is dropped before every run"
-	}
 	fmt.Fprintf(w, "# Benchmarks of %s\n\n", time.Now().Format(time.DateOnly))
 	fmt.Fprintf(w, "- machine: %d cores, %.0f GiB memory, Linux %s, %s\n", runtime.NumCPU(),
 		float64(sys.Totalram)*float64(sys.Unit)/(1<<30), release(uts), runtime.Version())
-	fmt.Fprintf(w, "- corpus: %d files, %d MB, seed %d; pgbench scale %d; %d log messages\n", spec.Files, spec.Bytes/1e6, spec.Seed, o.scale, o.messages)
-	fmt.Fprintf(w, "- %d rounds, tools alternate within each; medians; files %s\n", o.rounds, state)
-	fmt.Fprintf(w, "- load before the first round %.2f", o.load)
-	if o.load > quiet {
+	fmt.Fprintf(w, "- %d rounds, tools alternate within each; medians\n", b.rounds)
+	fmt.Fprintf(w, "- load before the first round %.2f", b.load)
+	if b.load > quiet {
 		fmt.Fprintf(w, ": **the machine was busy with something else, so compare CPU times and fastest runs, not medians**")
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintf(w, "- peak memory is that of the largest process, not below %d MiB (the measuring program)\n", floor>>20)
-	fmt.Fprintln(w, "- CPU time and memory of pg_dump and pg_restore are without the server that works for them; upkeep's drill includes its scratch server")
-	for _, t := range tools {
+	for _, t := range b.tools {
 		version, err := t.Version(ctx)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(w, "- %s: %s\n", t.Name(), version)
 	}
-	fmt.Fprintln(w)
 	return nil
 }
 
@@ -122,29 +116,36 @@ func release(uts syscall.Utsname) string {
 const unsteady = 1.3
 
 // spread shows how far the runs were apart: a median alone may lie.
-func spread(w io.Writer, tools []string, r *suite.Result) {
+func spread(w io.Writer, tools []string, rows []table.Row, r *suite.Result) {
 	fmt.Fprint(w, "\nFastest and slowest run (bold: too far apart for the median to be trusted, repeat on a quiet machine):\n\n")
-	for _, work := range []string{suite.First, suite.Unchanged, suite.Changed, suite.ReadBack, suite.Restore, suite.Dump, suite.DumpUnchanged, suite.DrillOrLoad, suite.Version, suite.Check, suite.Group} {
+	var shown []string
+	for _, row := range rows {
+		if slices.Contains(shown, row.Work) {
+			continue
+		}
+		shown = append(shown, row.Work)
 		var cells []string
 		for _, name := range tools {
-			runs := r.Runs(work, name)
-			if len(runs) == 0 {
-				continue
+			if runs := r.Runs(row.Work, name); len(runs) > 0 {
+				cells = append(cells, name+" "+between(runs))
 			}
-			low, high := runs[0].Wall, runs[0].Wall
-			for _, run := range runs {
-				low, high = min(low, run.Wall), max(high, run.Wall)
-			}
-			cell := fmt.Sprintf("%s %.2f–%.2f s", name, low.Seconds(), high.Seconds())
-			if high.Seconds() > unsteady*low.Seconds() {
-				cell = "**" + cell + "**"
-			}
-			cells = append(cells, cell)
 		}
 		if len(cells) > 0 {
-			fmt.Fprintf(w, "- %s: %s\n", work, strings.Join(cells, ", "))
+			fmt.Fprintf(w, "- %s: %s\n", row.Work, strings.Join(cells, ", "))
 		}
 	}
+}
+
+func between(runs []measure.Cost) string {
+	low, high := runs[0].Wall, runs[0].Wall
+	for _, run := range runs {
+		low, high = min(low, run.Wall), max(high, run.Wall)
+	}
+	text := fmt.Sprintf("%.2f–%.2f s", low.Seconds(), high.Seconds())
+	if high.Seconds() > unsteady*low.Seconds() {
+		return "**" + text + "**"
+	}
+	return text
 }
 
 func failures(w io.Writer, r *suite.Result) {

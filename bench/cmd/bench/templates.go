@@ -14,18 +14,19 @@ import (
 // drainVersion is the last release of drain3.
 const drainVersion = "0.9.11"
 
-func (o options) templates(ctx context.Context, scratch string, r *suite.Result) error {
-	bin := filepath.Join(o.cache, "bin", "templates")
+func (b board) templates(ctx context.Context) error {
+	bin := filepath.Join(b.cache, "bin", "templates")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "./bench/cmd/templates")
-	build.Dir = o.source
+	build.Dir = b.source
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the program that groups messages: %w:\n%s", err, out)
 	}
-	python, err := o.drain(ctx)
+	python, err := b.drain(ctx)
 	if err != nil {
 		return err
 	}
-	return suite.Templates{Upkeep: bin, Python: python, Cache: o.cache, Scratch: scratch, Lines: o.messages, Rounds: o.rounds}.Run(ctx, r)
+	b.result.Note("templates", fmt.Sprintf("%d log messages; drain3 %s with its defaults", b.messages, drainVersion))
+	return suite.Templates{Upkeep: bin, Python: python, Cache: b.cache, Scratch: b.scratch, Lines: b.messages, Rounds: b.rounds}.Run(ctx, b.result)
 }
 
 // drain installs drain3 once, into an environment of its own.

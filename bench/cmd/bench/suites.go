@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"upkeep/bench/corpus"
+	"upkeep/bench/suite"
+	"upkeep/bench/table"
+	"upkeep/bench/tool"
+)
+
+// board is what every suite works with.
+type board struct {
+	options
+	scratch string
+	tools   []tool.Tool
+	subject *tool.Upkeep // nil when upkeep is not measured
+	result  *suite.Result
+}
+
+// part is one suite. Its table has a column for upkeep and one for peer, or, without a
+// peer, for all tools where it measures them all.
+type part struct {
+	name string
+	peer string
+	all  bool
+	run  func(b board, ctx context.Context) error
+}
+
+// parts are all suites in the order in which they run.
+func parts() []part {
+	return []part{
+		{name: "trees", all: true, run: board.trees},
+		{name: "postgres", peer: suite.PgTools, run: board.postgres},
+		{name: "answers", run: board.answers},
+		{name: "templates", peer: suite.Drain, run: board.templates},
+		{name: "stack", peer: suite.DailyScript, run: board.stack},
+		{name: "drill", run: board.drill},
+	}
+}
+
+func names() (all []string) {
+	for _, p := range parts() {
+		all = append(all, p.name)
+	}
+	return all
+}
+
+// chosen are the wanted suites, in the order in which they were named.
+func (o options) chosen() (chosen []part, err error) {
+	for _, name := range strings.Split(o.suites, ",") {
+		at := slices.Index(names(), name)
+		if at < 0 {
+			return nil, fmt.Errorf("there is no suite %q; there are %s", name, strings.Join(names(), ", "))
+		}
+		chosen = append(chosen, parts()[at])
+	}
+	return chosen, nil
+}
+
+// columns are the tools that a suite's table has a column for.
+func (p part) columns(b board) (columns []string) {
+	for _, t := range b.tools {
+		if p.all || t.Name() == table.Subject {
+			columns = append(columns, t.Name())
+		}
+	}
+	if p.peer != "" {
+		columns = append(columns, p.peer)
+	}
+	return columns
+}
+
+func (b board) trees(ctx context.Context) error {
+	tree, err := b.tree()
+	if err != nil {
+		return err
+	}
+	spec := corpus.Standard()
+	state := "warm: the source has just been read"
+	if b.cold {
+		state = "cold: the page cache is dropped before every run"
+	}
+	b.result.Note("trees", fmt.Sprintf("%d files, %d MB, seed %d; files %s", spec.Files, spec.Bytes/1e6, spec.Seed, state))
+	return suite.Trees{Spec: spec, Tree: tree, Scratch: b.scratch, Cold: b.cold, Rounds: b.rounds}.Run(ctx, b.tools, b.result)
+}
+
+func (b board) postgres(ctx context.Context) error {
+	b.result.Note("postgres", fmt.Sprintf("pgbench scale %d", b.scale))
+	b.result.Note("postgres", "CPU time and memory of pg_dump and pg_restore are without the server that works for them; upkeep's drill includes its scratch server")
+	return suite.Postgres{Scale: b.scale, Scratch: b.scratch, Bin: b.pgBin, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
+
+func (b board) answers(ctx context.Context) error {
+	if b.subject == nil {
+		return nil
+	}
+	return suite.Answers{Scratch: b.scratch, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
+
+func (b board) stack(ctx context.Context) error {
+	return suite.Stack{Rows: b.rows, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
+
+func (b board) drill(ctx context.Context) error {
+	if b.subject == nil {
+		return nil
+	}
+	return suite.Drill{Rows: b.rows, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
