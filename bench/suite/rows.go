@@ -17,6 +17,8 @@ func (r *Result) Rows(suite string, tools []string) []table.Row {
 		return r.templateRows(tools)
 	case "stack":
 		return r.stackRows(tools)
+	case "objects":
+		return r.objectRows(tools)
 	case "drill":
 		return r.drillRows(tools)
 	}
@@ -78,6 +80,13 @@ func (r *Result) stackRows(tools []string) []table.Row {
 		r.time(tools, CheckStack, []table.Limit{{Peer: DailyScript, Factor: 0.25}}),
 		r.cpu(tools, CheckStack),
 		r.time(tools, CheckFrozen, []table.Limit{{Factor: frozenLimit.Seconds()}}),
+	}
+}
+
+func (r *Result) objectRows(tools []string) []table.Row {
+	return []table.Row{
+		r.time(tools, CopyObjects, []table.Limit{{Peer: Rclone, Factor: 1}}), r.cpu(tools, CopyObjects), r.memory(tools, CopyObjects, nil),
+		r.time(tools, SameObjects, []table.Limit{{Peer: Rclone, Factor: 0.5}}), r.cpu(tools, SameObjects), r.memory(tools, SameObjects, nil),
 	}
 }
 

@@ -52,10 +52,15 @@ func (p *program) run(ctx context.Context, args ...string) (measure.Cost, error)
 
 // version is the first line of what the program prints.
 func (p *program) version(ctx context.Context, args ...string) (string, error) {
-	_, out, err := measure.Run(ctx, measure.Cmd{Argv: append([]string{p.bin}, args...), Env: os.Environ()})
+	return FirstLine(ctx, p.bin, args...)
+}
+
+// FirstLine of what a program prints, where it says its version.
+func FirstLine(ctx context.Context, bin string, args ...string) (string, error) {
+	_, out, err := measure.Run(ctx, measure.Cmd{Argv: append([]string{bin}, args...), Env: os.Environ()})
 	line, _, _ := strings.Cut(string(out), "\n")
 	if err != nil {
-		return "", fmt.Errorf("ask %s for its version: %w", p.name, err)
+		return "", fmt.Errorf("ask %s for its version: %w", filepath.Base(bin), err)
 	}
 	return strings.TrimSpace(line), nil
 }

@@ -26,6 +26,8 @@ type options struct {
 	upkeep, pgBin        string
 	rounds, scale        int
 	messages, rows       int
+	objects              int
+	objectBytes          int64
 	cold, write          bool
 	load                 float64 // of the machine before the first round
 }
@@ -64,6 +66,8 @@ func parse() (options, error) {
 	flag.IntVar(&o.scale, "scale", 50, "scale of pgbench; 50 = 5 million rows")
 	flag.IntVar(&o.messages, "messages", 3_000_000, "log messages to group")
 	flag.IntVar(&o.rows, "rows", 2000, "rows of the example system besides those that its application makes")
+	flag.IntVar(&o.objects, "objects", 100_000, "objects in the bucket")
+	flag.Int64Var(&o.objectBytes, "object-bytes", 2_000_000_000, "bytes of all objects in the bucket")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
 	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
 	flag.Parse()

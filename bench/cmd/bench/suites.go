@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -21,23 +22,24 @@ type board struct {
 	result  *suite.Result
 }
 
-// part is one suite. Its table has a column for upkeep and one for peer, or, without a
-// peer, for all tools where it measures them all.
+// part is one suite. Its table has a column for upkeep and one for each peer, or one
+// for every tool where it measures them all.
 type part struct {
-	name string
-	peer string
-	all  bool
-	run  func(b board, ctx context.Context) error
+	name  string
+	peers []string
+	all   bool
+	run   func(b board, ctx context.Context) error
 }
 
 // parts are all suites in the order in which they run.
 func parts() []part {
 	return []part{
 		{name: "trees", all: true, run: board.trees},
-		{name: "postgres", peer: suite.PgTools, run: board.postgres},
+		{name: "postgres", peers: []string{suite.PgTools}, run: board.postgres},
 		{name: "answers", run: board.answers},
-		{name: "templates", peer: suite.Drain, run: board.templates},
-		{name: "stack", peer: suite.DailyScript, run: board.stack},
+		{name: "templates", peers: []string{suite.Drain}, run: board.templates},
+		{name: "stack", peers: []string{suite.DailyScript}, run: board.stack},
+		{name: "objects", peers: []string{suite.Rclone, suite.RcloneList}, run: board.manyObjects},
 		{name: "drill", run: board.drill},
 	}
 }
@@ -68,10 +70,7 @@ func (p part) columns(b board) (columns []string) {
 			columns = append(columns, t.Name())
 		}
 	}
-	if p.peer != "" {
-		columns = append(columns, p.peer)
-	}
-	return columns
+	return append(columns, p.peers...)
 }
 
 func (b board) trees(ctx context.Context) error {
@@ -103,6 +102,20 @@ func (b board) answers(ctx context.Context) error {
 
 func (b board) stack(ctx context.Context) error {
 	return suite.Stack{Rows: b.rows, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
+
+func (b board) manyObjects(ctx context.Context) error {
+	rclone, err := exec.LookPath("rclone")
+	if err != nil {
+		return fmt.Errorf("rclone is not installed (apt-get install rclone), or leave the suite objects out: %w", err)
+	}
+	version, err := tool.FirstLine(ctx, rclone, "version")
+	if err != nil {
+		return err
+	}
+	b.result.Note("objects", "rclone: "+version)
+	spec := corpus.Spec{Seed: corpus.Standard().Seed, Files: b.objects, Bytes: b.objectBytes}
+	return suite.Objects{Spec: spec, Rclone: rclone, Scratch: b.scratch, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
 }
 
 func (b board) drill(ctx context.Context) error {
