@@ -28,6 +28,7 @@ type Options struct {
 	Major    int               // PostgreSQL only; 0 = the newest one installed
 	Password string            // of the superuser or of requirepass; empty: PostgreSQL makes one, Redis has none
 	Settings map[string]string // over the defaults of this package; for Redis lines of redis.conf
+	Java     []string          // Neo4j only: options of its virtual machine; nil = those with which it starts soonest
 	Detached bool              // survives its parent; only Stop or Down ends it
 }
 

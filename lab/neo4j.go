@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -65,12 +66,16 @@ func StartNeo4j(ctx context.Context, dir string, o Options) (*Server, error) {
 		Dir: filepath.Join(dir, "neo4j"), Data: filepath.Join(dir, "neo4j", "home"),
 		ready: neo4jAnswers, stop: syscall.SIGTERM, account: as, detached: o.Detached,
 	}
+	options := o.Java
+	if options == nil {
+		options = []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xms256m", "-Xmx512m"}
+	}
 	s.argv = func(port int) []string {
-		return []string{java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xms256m", "-Xmx512m",
-			"-cp", filepath.Join(bin, "..", "lib") + "/*", "org.neo4j.server.CommunityEntryPoint",
-			"--home-dir=" + s.Data, "--config-dir=" + s.conf(),
+		return append(append([]string{java}, options...),
+			"-cp", filepath.Join(bin, "..", "lib")+"/*", "org.neo4j.server.CommunityEntryPoint",
+			"--home-dir="+s.Data, "--config-dir="+s.conf(),
 			"-c", fmt.Sprintf("server.bolt.listen_address=%s:%d", s.Host, port),
-			"-c", fmt.Sprintf("server.bolt.advertised_address=%s:%d", s.Host, port)}
+			"-c", fmt.Sprintf("server.bolt.advertised_address=%s:%d", s.Host, port))
 	}
 	s.fresh = func(context.Context) error { return s.initNeo4j(o.Settings) }
 	if err := s.fresh(ctx); err != nil {
@@ -133,4 +138,19 @@ func patientOnce(c *config.Config) {
 	c.MaxTransactionRetryTime = 0
 	c.SocketConnectTimeout = time.Second
 	c.ConnectionAcquisitionTimeout = 5 * time.Second
+}
+
+// Neo4jAdmin is the call of Neo4j's administration program on a server that does not
+// run. It works as the server's user, who must be able to read what it writes.
+func (s *Server) Neo4jAdmin(args ...string) ([]string, error) {
+	bin, err := Neo4jBin()
+	if err != nil {
+		return nil, err
+	}
+	argv := []string{"/usr/bin/env", "NEO4J_HOME=" + s.Data, "NEO4J_CONF=" + s.conf(),
+		"java", "-cp", filepath.Join(bin, "..", "lib") + "/*", "org.neo4j.cli.AdminTool"}
+	if s.account != nil {
+		argv = append([]string{"/usr/bin/setpriv", "--reuid", strconv.Itoa(s.account.uid), "--regid", strconv.Itoa(s.account.gid), "--clear-groups"}, argv...)
+	}
+	return append(argv, args...), nil
 }

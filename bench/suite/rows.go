@@ -19,6 +19,8 @@ func (r *Result) Rows(suite string, tools []string) []table.Row {
 		return r.stackRows(tools)
 	case "objects":
 		return r.objectRows(tools)
+	case "graph":
+		return r.graphRows(tools)
 	case "drill":
 		return r.drillRows(tools)
 	}
@@ -87,6 +89,14 @@ func (r *Result) objectRows(tools []string) []table.Row {
 	return []table.Row{
 		r.time(tools, CopyObjects, []table.Limit{{Peer: Rclone, Factor: 1}}), r.cpu(tools, CopyObjects), r.memory(tools, CopyObjects, nil),
 		r.time(tools, SameObjects, []table.Limit{{Peer: Rclone, Factor: 0.5}}), r.cpu(tools, SameObjects), r.memory(tools, SameObjects, nil),
+	}
+}
+
+func (r *Result) graphRows(tools []string) []table.Row {
+	three, memory := []table.Limit{{Peer: Neo4jAdmin, Factor: 3}}, []table.Limit{{Factor: graphMemory}}
+	return []table.Row{
+		r.time(tools, CopyGraph, three), r.cpu(tools, CopyGraph), r.memory(tools, CopyGraph, memory),
+		r.time(tools, PutBackGraph, three), r.cpu(tools, PutBackGraph), r.memory(tools, PutBackGraph, memory),
 	}
 }
 

@@ -26,7 +26,7 @@ type options struct {
 	upkeep, pgBin        string
 	rounds, scale        int
 	messages, rows       int
-	objects              int
+	objects, nodes       int
 	objectBytes          int64
 	cold, write          bool
 	load                 float64 // of the machine before the first round
@@ -68,6 +68,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.rows, "rows", 2000, "rows of the example system besides those that its application makes")
 	flag.IntVar(&o.objects, "objects", 100_000, "objects in the bucket")
 	flag.Int64Var(&o.objectBytes, "object-bytes", 2_000_000_000, "bytes of all objects in the bucket")
+	flag.IntVar(&o.nodes, "nodes", 1_000_000, "nodes of the graph, each with two relationships")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
 	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
 	flag.Parse()

@@ -40,6 +40,7 @@ func parts() []part {
 		{name: "templates", peers: []string{suite.Drain}, run: board.templates},
 		{name: "stack", peers: []string{suite.DailyScript}, run: board.stack},
 		{name: "objects", peers: []string{suite.Rclone, suite.RcloneList}, run: board.manyObjects},
+		{name: "graph", peers: []string{suite.Neo4jAdmin}, run: board.graph},
 		{name: "drill", run: board.drill},
 	}
 }
@@ -116,6 +117,10 @@ func (b board) manyObjects(ctx context.Context) error {
 	b.result.Note("objects", "rclone: "+version)
 	spec := corpus.Spec{Seed: corpus.Standard().Seed, Files: b.objects, Bytes: b.objectBytes}
 	return suite.Objects{Spec: spec, Rclone: rclone, Scratch: b.scratch, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
+
+func (b board) graph(ctx context.Context) error {
+	return suite.Graph{Nodes: b.nodes, Scratch: b.scratch, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
 }
 
 func (b board) drill(ctx context.Context) error {
