@@ -22,6 +22,14 @@ func cotStudio(ts *testscript.TestScript, _ bool, args []string) {
 		text, err := cotstudio.Files.ReadFile("upkeep.yaml")
 		ts.Check(err)
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
+	case "project":
+		project := lab.NewCotProject(scriptTB{ts})
+		all.cot, all.engines["engine"] = project.CotStudio, project.Engine
+		ts.Setenv("COT", project.Dir)
+		ts.Setenv("DOCKER_HOST", project.Engine.Host)
+		compose, err := lab.ComposeProgram()
+		ts.Check(err)
+		ts.Setenv("COMPOSE", compose+" -f docker-compose.yml -f compose.lab.yml")
 	case "up":
 		all.cot = lab.NewCotStudio(scriptTB{ts})
 		ts.Setenv("COT", all.cot.Dir)

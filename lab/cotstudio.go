@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,7 +80,7 @@ func StartCotStudio(ctx context.Context, dir string, detached bool) (*CotStudio,
 	}
 	d := &cotDeployment{c, python, as, detached, rand.Text()}
 	c.deployment = d
-	for _, step := range []func(context.Context) error{d.startStores, d.configure, d.makeDatabase, d.migrate, d.startPrograms, d.declare} {
+	for _, step := range []func(context.Context) error{d.startStores, d.configure, d.makeDatabase, d.migrate, d.startPrograms, d.declareWithoutStack} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, c.kill())
 		}
@@ -290,52 +289,6 @@ func answers(ctx context.Context, url string, into any) (err error) {
 		return err
 	}
 	return json.NewDecoder(answer.Body).Decode(into)
-}
-
-// declare writes upkeep.yaml: the one that is deployed, with the real addresses in
-// place of the published ones. There are no containers here, so it has no stack.
-func (d *cotDeployment) declare(context.Context) error {
-	text, err := cotstudio.Files.ReadFile("upkeep.yaml")
-	if err != nil {
-		return err
-	}
-	declared := regexp.MustCompile(`(?m)^    runs_in: .*\n`).ReplaceAllString(string(text), "")
-	for _, pair := range d.addresses() {
-		if strings.Count(declared, pair[0]) != 1 {
-			return fmt.Errorf("upkeep.yaml of the example must say %q once", pair[0])
-		}
-		declared = strings.Replace(declared, pair[0], pair[1], 1)
-	}
-	return os.WriteFile(d.path("upkeep.yaml"), []byte(declared), 0o600)
-}
-
-func (d *cotDeployment) addresses() [][2]string {
-	at := func(part string) string { return d.parts[part].Addr() }
-	return [][2]string{
-		{"system: cot-studio\n", "system: cot-studio\nstate: state\nscratch: {dir: " + d.path("scratch") + "}\ntools: [" + strings.Join(cotTools(), ", ") + "]\n"},
-		{"  stack: {kind: compose, files: [docker-compose.yml], services: {migrate: {expect: exited}}}\n", ""},
-		{"postgres://cotuser@127.0.0.1:5432/", "postgres://cotuser@" + at("postgres") + "/"},
-		{"bolt://127.0.0.1:7687", "bolt://" + at("neo4j")},
-		{"redis://127.0.0.1:6379/", "redis://" + at("redis") + "/"},
-		{"http://127.0.0.1:9000", "http://" + at("minio")},
-		{"amqp://cot@127.0.0.1:5672/", "amqp://" + d.parts["rabbitmq"].User + "@" + at("rabbitmq") + "/"},
-		{"http://127.0.0.1:15672", d.parts["rabbitmq"].Management},
-		{"http://127.0.0.1:8000/", "http://" + at("backend") + "/"},
-		{"http://127.0.0.1:3000/", "http://" + at("frontend") + "/"},
-		{"/srv/upkeep/cot-studio", "copies"},
-	}
-}
-
-// cotTools are the directories of the programs that drills start and that are not on
-// PATH; a drill without them is a lesser one, and says so.
-func cotTools() (dirs []string) {
-	if minio, err := MinIOProgram(); err == nil {
-		dirs = append(dirs, filepath.Dir(minio))
-	}
-	if bin, err := Neo4jBin(); err == nil {
-		dirs = append(dirs, bin)
-	}
-	return dirs
 }
 
 // CotPython is the interpreter of the virtual environment that lab/install makes of

@@ -20,8 +20,8 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// Engine is one private Docker engine. It has no default bridge and touches no
-// firewall, so several live side by side; networks of compose projects work.
+// Engine is one private Docker engine. It has no default bridge and writes no firewall
+// of its own, so several live side by side; networks of compose projects work.
 type Engine struct {
 	Dir    string // of this engine; its name begins with dockerPrefix
 	Host   string // unix:///…, for DOCKER_HOST
@@ -66,6 +66,9 @@ func StartDocker(ctx context.Context) (*Engine, error) {
 		return nil, fmt.Errorf("make the directory of an engine: %w", err)
 	}
 	e := &Engine{Dir: dir, Host: "unix://" + filepath.Join(dir, "sock")}
+	if err := letTalk(dir, fmt.Sprintf("10.%d.0.0/16", 100+rand.IntN(100))); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	if e.Client, err = client.New(client.WithHost(e.Host)); err != nil {
 		return nil, err
 	}
@@ -78,8 +81,12 @@ func StartDocker(ctx context.Context) (*Engine, error) {
 // Start brings the engine up, also again after Stop or Kill.
 func (e *Engine) Start(ctx context.Context) error {
 	in := func(name string) string { return filepath.Join(e.Dir, name) }
+	pool, err := os.ReadFile(in("pool"))
+	if err != nil {
+		return fmt.Errorf("start an engine: %w", err)
+	}
 	proc, err := launch([]string{"dockerd", "--data-root", in("data"), "--exec-root", in("exec"), "--pidfile", in("pid"),
-		"--host", e.Host, "--bridge", "none", "--iptables=false", "--ip-masq=false", "--default-address-pool", pool()}, nil, in("log"), false)
+		"--host", e.Host, "--bridge", "none", "--iptables=false", "--ip-masq=false", "--default-address-pool", fmt.Sprintf("base=%s,size=24", pool)}, nil, in("log"), false)
 	if err != nil {
 		return err
 	}
@@ -98,10 +105,6 @@ func (e *Engine) Start(ctx context.Context) error {
 		}
 	}
 }
-
-// pool is where networks of an engine take their addresses from: engines that start
-// at the same time would choose the same ones.
-func pool() string { return fmt.Sprintf("base=10.%d.0.0/16,size=24", 100+rand.IntN(100)) }
 
 // Stop ends the engine and its containers in good order; it may be called again.
 func (e *Engine) Stop() error {
@@ -255,7 +258,7 @@ func removeDocker(dir string) error {
 			return err
 		}
 	}
-	if err := removeBridges(dir); err != nil {
+	if err := errors.Join(removeBridges(dir), noTalk(dir)); err != nil {
 		return err
 	}
 	table, err := os.ReadFile("/proc/self/mounts")
