@@ -48,6 +48,14 @@ type Service struct {
 	Line   int
 }
 
+// Stops says whether a copy of it stops the service.
+func (s Service) Stops() service.Stops {
+	if declared, ok := s.Config.(interface{ Stops() service.Stops }); ok {
+		return declared.Stops()
+	}
+	return service.Stops{}
+}
+
 // Repository is where copies lie. Without a path they lie below the state
 // directory, with a password made there.
 type Repository struct {

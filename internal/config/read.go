@@ -222,6 +222,7 @@ func (r *reader) dependencies() {
 		if s.RunsIn.Target != "" {
 			r.target("services."+s.Name+".runs_in", s.RunsIn.Target)
 		}
+		r.stopped(s)
 		if named, ok := s.Config.(interface{ Peers() []service.PeerRef }); ok {
 			for _, peer := range named.Peers() {
 				r.target("services."+s.Name+"."+peer.Path, peer.Target)
@@ -231,6 +232,18 @@ func (r *reader) dependencies() {
 		if cycle := cycleFrom(s.Name, after); cycle != nil && firstOf(names, cycle) == s.Name {
 			r.addf("services."+s.Name+".after", "waits for itself: %s", strings.Join(cycle, " → "))
 		}
+	}
+}
+
+// stopped reports a service that a copy stops and nothing could start again.
+func (r *reader) stopped(s Service) {
+	path := "services." + s.Name + ".runs_in"
+	switch {
+	case s.Stops() == service.Stops{}:
+	case s.RunsIn.Target == "" && !touches(r.problems, path):
+		r.addf(path, "must say where it runs, because its copy stops it: stack/%s", s.Name)
+	default:
+		r.offers(path, s.RunsIn.Target, "switch", "the kind %s cannot stop and start services")
 	}
 }
 

@@ -157,6 +157,19 @@ func (r *reader) jobs() {
 				r.addf(item(path+".approve", i), "must be KIND.step, is %q", id)
 			}
 		}
+		r.stops(path, job)
+	}
+}
+
+// stops reports a job that would stop a service and has not approved that.
+func (r *reader) stops(path string, job Job) {
+	if !slices.ContainsFunc(job.Do, func(line string) bool { return slices.Equal(strings.Fields(line), []string{"backup"}) }) {
+		return
+	}
+	for _, s := range r.config.Services {
+		if id := s.Stops().Approval; id != "" && !slices.Contains(job.Approve, id) {
+			r.addf(path, "its backup stops %q, which a job may only do when it says so: approve: [%s]", s.Name, id)
+		}
 	}
 }
 

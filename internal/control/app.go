@@ -59,7 +59,7 @@ type App struct {
 func Open(cfg *config.Config, opt Options) *App {
 	a := &App{opt: opt, Config: cfg, stateDir: stateDir(cfg, opt.Getenv)}
 	a.scratch = inventory.NewScratch(cfg.Scratch.Dir, a.stateDir)
-	world := inventory.World{Log: opt.Log, Now: opt.Now, Getenv: opt.Getenv, Scratch: a.scratch, State: a.state}
+	world := inventory.World{Log: opt.Log, Now: opt.Now, Getenv: opt.Getenv, Scratch: a.scratch, State: a.state, Guard: a.guard}
 	a.Inventory = world.Open(cfg)
 	return a
 }

@@ -148,8 +148,31 @@ func (r *jobRun) child(ctx context.Context, id string, req Request) (journal.Run
 	case req.Verb == "maintain":
 		req.Unattended, req.Approved = true, r.approved
 		return r.app.tend(ctx, id, req, "job "+r.req.Job)
+	case req.Verb == "backup" && begun:
+		return r.app.resumeRun(ctx, known)
+	case req.Verb == "backup":
+		return r.backup(ctx, id, req)
 	}
 	return r.app.submit(ctx, id, req, begun)
+}
+
+// backup stops services only where the job has approved that: then it is a plan under
+// that standing approval.
+func (r *jobRun) backup(ctx context.Context, id string, req Request) (journal.Run, error) {
+	stops := false
+	for _, t := range r.app.Inventory.Targets() {
+		if t.Stops == (service.Stops{}) {
+			continue
+		}
+		if stops = true; !slices.Contains(r.approved, t.Stops.Approval) {
+			return journal.Run{}, fmt.Errorf("the backup stops %s, which job %s has not approved as %s: %w",
+				t.Name, r.req.Job, t.Stops.Approval, service.ErrRefused)
+		}
+	}
+	if !stops {
+		return r.app.submit(ctx, id, req, false)
+	}
+	return r.app.tend(ctx, id, req, "job "+r.req.Job)
 }
 
 // parseVerb reads one entry of a job's do: list: a verb and its flags.

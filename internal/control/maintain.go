@@ -119,8 +119,8 @@ func (a *App) wait(ctx context.Context, req Request) (out service.Outcome, err e
 	return out, nil
 }
 
-// tend is maintain in a job: a plan of what may be done without a person, under a
-// standing approval that is recorded as by. A plan has no steps where nothing is due;
+// tend does in a job what changes something: a plan of what may be done without a
+// person, under a standing approval that is recorded as by. A plan has no steps where nothing is due;
 // it is applied all the same, so that the run shows.
 func (a *App) tend(ctx context.Context, id string, req Request, by string) (journal.Run, error) {
 	plan, err := a.plan(ctx, req)

@@ -79,7 +79,7 @@ func (a *App) backupOp(_ context.Context, id string, req Request) (operation, er
 		}
 	}
 	return operation{close: b.Close, work: engine.Work{Steps: b.Steps(), Do: b.Do, Finish: finish,
-		Allow: service.Harmless, Durable: true, Locked: true}}, nil
+		Allow: service.Disruptive, Durable: true, Locked: true}}, nil
 }
 
 // backup prepares one restore point named after its run.

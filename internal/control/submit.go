@@ -41,6 +41,13 @@ func (a *App) runOperation(ctx context.Context, id string, req Request, op opera
 	return e.Run(ctx, work)
 }
 
+// NeedsApproval reports whether a request does more than read or add, so that it is
+// done as a plan only.
+func (a *App) NeedsApproval(ctx context.Context, req Request) (bool, error) {
+	steps, err := a.Steps(ctx, req)
+	return needsApproval(steps), err
+}
+
 // Steps lists what a request would do, without doing or recording any of it.
 func (a *App) Steps(ctx context.Context, req Request) ([]service.Step, error) {
 	if req.Verb == "run" {

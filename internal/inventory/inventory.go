@@ -21,6 +21,8 @@ type Target struct {
 	Limit int64    // bytes per second for copies; 0 = none
 	// RunsIn is where its server runs.
 	RunsIn service.Place
+	// Stops says that a copy of it stops the service.
+	Stops service.Stops
 
 	env    service.Env
 	config any
@@ -43,7 +45,7 @@ func New(cfg *config.Config, envOf func(target string) service.Env) *Inventory {
 		env := envOf(s.Name)
 		env.RunsIn = s.RunsIn
 		inv.targets = append(inv.targets, Target{
-			Name: s.Name, Kind: s.Kind, After: s.After, Limit: int64(s.Limit), RunsIn: s.RunsIn,
+			Name: s.Name, Kind: s.Kind, After: s.After, Limit: int64(s.Limit), RunsIn: s.RunsIn, Stops: s.Stops(),
 			env: env, config: s.Config,
 		})
 	}

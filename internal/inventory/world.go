@@ -18,6 +18,7 @@ type World struct {
 	Getenv  func(string) string
 	Scratch Scratch
 	State   func(system, target string) service.State
+	Guard   func(ctx context.Context, target string, w service.Window) (service.Guard, error)
 }
 
 // Open resolves a declaration in this world.
@@ -34,6 +35,9 @@ func (w World) Open(cfg *config.Config) *Inventory {
 			Run:    func(ctx context.Context, c service.Cmd) error { return run(ctx, tools, c) },
 			Find: func(ctx context.Context, program string, major int) (string, string, error) {
 				return find(ctx, tools, program, major)
+			},
+			Guard: func(ctx context.Context, window service.Window) (service.Guard, error) {
+				return w.Guard(ctx, target, window)
 			},
 			Peer:      func(name string) (service.Instance, error) { return inv.peer(name) },
 			State:     w.State(cfg.System, target),

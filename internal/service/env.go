@@ -27,6 +27,9 @@ type Env struct {
 	Peer func(target string) (Instance, error)
 	// RunsIn is where the target's server runs; Peer opens it for Containers or Switcher.
 	RunsIn Place
+	// Guard starts a guard for a window of this target's server, before the server is
+	// stopped. The error wraps ErrRefused where none can be had.
+	Guard func(ctx context.Context, w Window) (Guard, error)
 	// State keeps small values of this target between runs: cursors, counters.
 	State State
 	// Dir returns a new private directory for scratch work, on the disk meant for

@@ -47,14 +47,24 @@ const (
 func (b *Backup) Steps() []service.Step {
 	steps := []service.Step{}
 	for _, t := range b.Targets {
-		steps = append(steps, service.Step{ID: StepOf(t.Name), Target: t.Name, Op: opStore, Risk: service.Harmless,
-			Title: service.Message{ID: "backup.store", Args: service.Args{"target": t.Name}}})
+		steps = append(steps, storing(t))
 	}
 	steps = append(steps, b.ownStep(opSeal))
 	if b.Tidy != nil {
 		steps = append(steps, b.ownStep(opTidy))
 	}
 	return steps
+}
+
+func storing(t inventory.Target) service.Step {
+	step := service.Step{ID: StepOf(t.Name), Target: t.Name, Op: opStore, Risk: service.Harmless,
+		Title: service.Message{ID: "backup.store", Args: service.Args{"target": t.Name}}}
+	if t.Stops != (service.Stops{}) {
+		step.Risk = service.Disruptive
+		step.Title = service.Message{ID: "backup.store-stopped", Args: service.Args{"target": t.Name,
+			"service": t.RunsIn.Target + "/" + t.RunsIn.Unit, "at_most": t.Stops.AtMost.Seconds()}}
+	}
+	return step
 }
 
 // StepOf is the ID of a target's step.

@@ -20,7 +20,34 @@ func (c *cli) checkCommand() *cobra.Command {
 }
 
 func (c *cli) backupCommand() *cobra.Command {
-	return c.targetVerb("backup", "[TARGET…]")
+	cmd := c.command("backup", "[TARGET…]")
+	cmd.ValidArgsFunction = c.completeTargets
+	cmd.Flags().StringVar(&c.plan, "plan", "", c.say("cli.flag-plan"))
+	cmd.RunE = func(cmd *cobra.Command, targets []string) error {
+		return c.backup(cmd.Context(), control.Request{Verb: "backup", Targets: targets})
+	}
+	return cmd
+}
+
+// backup asks first where copying stops a service.
+func (c *cli) backup(ctx context.Context, req control.Request) error {
+	return c.with(ctx, func(app *control.App) error {
+		asks, err := app.NeedsApproval(ctx, req)
+		switch {
+		case err != nil:
+			return err
+		case c.dryRun:
+			return c.preview(ctx, app, req)
+		case !asks:
+			run, err := app.Submit(ctx, req)
+			return c.finished(ctx, app, run, err)
+		}
+		plan, err := app.MakePlan(ctx, req)
+		if err != nil {
+			return err
+		}
+		return c.proceed(ctx, app, plan)
+	})
 }
 
 func (c *cli) reconcileCommand() *cobra.Command {
