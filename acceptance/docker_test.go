@@ -2,6 +2,10 @@ package acceptance
 
 import (
 	"context"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -34,4 +38,30 @@ func controlEngine(ts *testscript.TestScript, verb string, e *lab.Engine) {
 	default:
 		ts.Fatalf("an engine cannot %s", verb)
 	}
+}
+
+// contained chooses the address of a Neo4j server that the script itself runs in a
+// container, without logins. It sets NAME_HOST and NAME_PORT, NEO4J_DIR and
+// JAVA_DIR, which that container mounts, and DUMP_44, a dump of Neo4j 4.4.
+func contained(ts *testscript.TestScript, name string) {
+	bin, err := lab.Neo4jBin()
+	ts.Check(err)
+	java, err := exec.LookPath("java")
+	ts.Check(err)
+	java, err = filepath.EvalSymlinks(java)
+	ts.Check(err)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	port := free.Addr().(*net.TCPAddr).Port
+	ts.Check(free.Close())
+	s := &running{Server: &lab.Server{Component: "neo4j", Host: "127.0.0.1", Port: port, User: "neo4j"}}
+	ts.Value(labKey{}).(*servers).byName[name] = s
+	ts.Setenv(name+"_HOST", s.Host)
+	ts.Setenv(name+"_PORT", strconv.Itoa(port))
+	ts.Setenv("NEO4J_DIR", filepath.Dir(bin))
+	ts.Setenv("JAVA_DIR", filepath.Dir(filepath.Dir(java)))
+	old, err := filepath.Abs("../internal/service/neo4j/testdata/neo4j-4.4.dump")
+	ts.Check(err)
+	ts.Setenv("DUMP_44", old)
+	ts.Setenv("PATH", bin+":"+ts.Getenv("PATH"))
 }

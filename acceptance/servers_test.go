@@ -85,6 +85,9 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	case "celery":
 		startWorker(ts, args[1], args[2:])
 		return
+	case "contained":
+		contained(ts, args[1])
+		return
 	}
 	s := launch(ts, args[0], options(ts, args[2:]))
 	ts.Value(labKey{}).(*servers).byName[args[1]] = s

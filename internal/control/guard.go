@@ -22,13 +22,15 @@ const (
 	// guardSlack is how much later than upkeep itself a guard acts on the end of a
 	// window: it is there for an upkeep that hangs.
 	guardSlack = 5 * time.Second
-	// startsWithin is how long a start may take until the service is healthy.
-	startsWithin = 5 * time.Minute
+	// switchesWithin is how long stopping a service may take, and starting it until it
+	// is healthy.
+	switchesWithin = 5 * time.Minute
 )
 
 // What a guard and its upkeep say to each other, one line each.
 const (
 	guardReady     = "ready"
+	guardStopped   = "stopped"
 	guardStarting  = "starting"
 	guardDismissed = "dismissed"
 )
@@ -64,6 +66,8 @@ func (a *App) guard(ctx context.Context, target string, w service.Window) (servi
 
 // guarding is a guard as upkeep sees it.
 type guarding struct{ process *command.Detached }
+
+func (g guarding) Stopped() error { return g.process.Tell(guardStopped + "\n") }
 
 func (g guarding) Starting() error { return g.process.Tell(guardStarting + "\n") }
 
@@ -142,7 +146,7 @@ func watch(ctx context.Context, lines *bufio.Reader, window time.Duration) (dism
 			said <- line[:len(line)-1]
 		}
 	}()
-	limit := time.After(window + guardSlack)
+	limit := time.After(switchesWithin + guardSlack)
 	for {
 		select {
 		case line, open := <-said:
@@ -151,8 +155,10 @@ func watch(ctx context.Context, lines *bufio.Reader, window time.Duration) (dism
 				return false, false
 			case line == guardDismissed:
 				return true, false
+			case line == guardStopped:
+				limit = time.After(window + guardSlack)
 			case line == guardStarting:
-				limit = time.After(startsWithin + guardSlack)
+				limit = time.After(switchesWithin + guardSlack)
 			}
 		case <-ctx.Done():
 			return false, false
@@ -165,7 +171,7 @@ func watch(ctx context.Context, lines *bufio.Reader, window time.Duration) (dism
 // relieve ends what works on the service's files, starts the service, and keeps what
 // came of it for the next check.
 func (p *post) relieve(ctx context.Context, late bool) error {
-	ctx, cancel := context.WithTimeout(ctx, startsWithin)
+	ctx, cancel := context.WithTimeout(ctx, switchesWithin)
 	defer cancel()
 	w := p.order.Window
 	done := service.Relief{Unit: w.Place.Unit, Since: p.since, At: p.app.opt.Now(), Late: late}

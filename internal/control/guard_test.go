@@ -49,11 +49,11 @@ func TestAGuardStartsTheServiceUnlessItIsDismissed(t *testing.T) {
 		want   service.Relief
 		starts int
 	}{
-		"dismissed":                   {window: time.Hour, say: "starting\ndismissed\n"},
+		"dismissed":                   {window: time.Hour, say: "stopped\nstarting\ndismissed\n"},
 		"upkeep is gone":              {window: time.Hour, starts: 1, want: service.Relief{Unit: "till"}},
-		"gone while it started it":    {window: time.Hour, say: "starting\n", starts: 1, want: service.Relief{Unit: "till"}},
+		"gone while it started it":    {window: time.Hour, say: "stopped\nstarting\n", starts: 1, want: service.Relief{Unit: "till"}},
 		"the session ends":            {window: time.Hour, cancel: true, starts: 1, want: service.Relief{Unit: "till"}},
-		"upkeep hangs":                {window: -5 * time.Second, cancel: false, starts: 1, want: service.Relief{Unit: "till", Late: true}},
+		"upkeep hangs":                {window: -5 * time.Second, say: "stopped\n", starts: 1, want: service.Relief{Unit: "till", Late: true}},
 		"gone, and it does not start": {window: time.Hour, fails: true, starts: 1, want: service.Relief{Unit: "till", Error: "the door is jammed"}},
 	} {
 		t.Run(name, func(t *testing.T) {

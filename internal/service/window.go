@@ -13,10 +13,12 @@ type Window struct {
 }
 
 // Guard is a process beside upkeep that outlives it. It starts the service of a
-// window when upkeep has ended in whatever way, or has neither called Starting when
-// the window is over nor Dismiss when a start has had its time. What it had to do it
-// keeps in the target's State as a Relief.
+// window when upkeep has ended in whatever way, or hangs: when it has not called
+// Starting and the window is over, or takes minutes to stop or start the service.
+// What the guard had to do it keeps in the target's State as a Relief.
 type Guard interface {
+	// Stopped says that the service stands still: the window begins.
+	Stopped() error
 	// Starting says that the window ended and upkeep itself starts the service.
 	Starting() error
 	// Dismiss says that the service runs; the guard has ended when it returns.

@@ -32,7 +32,16 @@ const (
 //
 // Where nothing at all was written since the previous copy, every part has its
 // identity and none is read.
+//
+// With copy: dump the server is stopped instead, and the copy is of that moment.
 func (in *Instance) Snapshot(ctx context.Context, prev service.Previous, r service.Report) (service.Snapshot, error) {
+	if in.cfg.Copy == dumped {
+		return in.snapshotDump(ctx)
+	}
+	return in.snapshotOnline(ctx, prev, r)
+}
+
+func (in *Instance) snapshotOnline(ctx context.Context, prev service.Previous, r service.Report) (service.Snapshot, error) {
 	l, err := in.connect(ctx)
 	if err != nil {
 		return nil, err

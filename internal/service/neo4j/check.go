@@ -4,19 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"upkeep/internal/service"
 )
 
-// listed is how many labels and types are counted one by one; each is a question.
-const listed = 200
+// Limits of labels and types that are counted one by one; each is a question.
+const (
+	listed = 200
+	every  = math.MaxInt
+)
 
 // Check asks for the state of the declared database, its schema and its counts.
 // No question of it reads a node.
 func (in *Instance) Check(ctx context.Context) (v service.Verdict, err error) {
 	err = in.with(ctx, func(l *link) error { return in.check(ctx, l, &v) })
-	return v, err
+	return v, errors.Join(err, in.judgeGuard(ctx, err != nil, &v))
 }
 
 func (in *Instance) check(ctx context.Context, l *link, v *service.Verdict) error {
@@ -125,12 +129,12 @@ func counts(ctx context.Context, l *link, v *service.Verdict) error {
 		}
 		v.Set(fact, n)
 	}
-	labels, err := l.tally(ctx, l.labels, countLabel)
+	labels, err := l.tally(ctx, l.labels, countLabel, listed)
 	if err != nil {
 		return fmt.Errorf("count labels: %w", err)
 	}
 	v.Set("labels", labels)
-	types, err := l.tally(ctx, l.types, countType)
+	types, err := l.tally(ctx, l.types, countType, listed)
 	if err != nil {
 		return fmt.Errorf("count relationship types: %w", err)
 	}
@@ -140,13 +144,13 @@ func counts(ctx context.Context, l *link, v *service.Verdict) error {
 
 // tally counts by label or type. Names without anything are left out: the server
 // never forgets a name that was used once.
-func (l *link) tally(ctx context.Context, names func(context.Context) ([]string, error), count func(string) string) (map[string]int64, error) {
+func (l *link) tally(ctx context.Context, names func(context.Context) ([]string, error), count func(string) string, limit int) (map[string]int64, error) {
 	all, err := names(ctx)
 	if err != nil {
 		return nil, err
 	}
 	by := map[string]int64{}
-	for _, name := range all[:min(len(all), listed)] {
+	for _, name := range all[:min(len(all), limit)] {
 		n, err := l.number(ctx, count(name), nil)
 		if err != nil {
 			return nil, err

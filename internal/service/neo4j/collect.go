@@ -56,7 +56,7 @@ func (l *link) collect(ctx context.Context, emit func(*dto.MetricFamily)) error 
 
 func (l *link) collectNames(ctx context.Context, name, help, label string, names func(context.Context) ([]string, error),
 	count func(string) string, emit func(*dto.MetricFamily)) error {
-	by, err := l.tally(ctx, names, count)
+	by, err := l.tally(ctx, names, count, listed)
 	if err != nil || len(by) == 0 {
 		return err
 	}

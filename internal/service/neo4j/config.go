@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/invopop/jsonschema"
 
@@ -24,9 +25,40 @@ type Config struct {
 	CA       string     `yaml:"ca"` // PEM file with the authority of a bolt+s:// server; empty = the system's
 	Database string     `yaml:"database"`
 
+	// Copy is online, or dump: the server is stopped for each copy, and the copy is of
+	// one moment.
+	Copy string `yaml:"copy"`
+	Dump Dump   `yaml:"dump"`
+
 	Constraints []Unique `yaml:"constraints"` // uniqueness, the one sort that Community has
 	Indexes     []Range  `yaml:"indexes"`
 	Orphans     []Orphan `yaml:"orphans"`
+}
+
+// Dump says how the server may be stopped, for copies by dump and for restoring them.
+type Dump struct {
+	StopAtMost quantity.Duration `yaml:"stop_at_most"` // for stopping and dumping; then it is started, whatever there is by then
+	// Data is the server's data directory on this machine, with databases/ and
+	// transactions/ in it: that of a container is the mount point of its volume. Empty =
+	// neo4j-admin runs in a container of the server's own image.
+	Data string `yaml:"data"`
+}
+
+// What Copy may say.
+const (
+	online = "online"
+	dumped = "dump"
+)
+
+// approval is what a job must approve to stop the server for a copy.
+const approval = "neo4j.dump"
+
+// Stops is how long a copy may stop the server.
+func (c *Config) Stops() service.Stops {
+	if c.Copy != dumped {
+		return service.Stops{}
+	}
+	return service.Stops{Approval: approval, AtMost: time.Duration(c.Dump.StopAtMost)}
 }
 
 // Unique wants a property, or several together, to be unique among the nodes of a
@@ -109,7 +141,7 @@ func (a AtMost) of(nodes int64) int64 {
 
 // Defaults fills in what most servers need.
 func (c *Config) Defaults() {
-	c.User, c.Database = "neo4j", "neo4j"
+	c.User, c.Database, c.Copy = "neo4j", "neo4j", online
 }
 
 const (
@@ -125,6 +157,12 @@ func (c *Config) Validate() (p diag.List) {
 		p.Addf("url", passwordInURL)
 	case err != nil:
 		p.Addf("url", badURL)
+	}
+	if c.Copy != online && c.Copy != dumped {
+		p.Addf("copy", "must be online or dump, is %q", c.Copy)
+	}
+	if c.Dump.StopAtMost < 0 || c.Copy == dumped && c.Dump.StopAtMost == 0 {
+		p.Addf("dump.stop_at_most", "must say for how long the server may be stopped: 10m")
 	}
 	for i, u := range c.Constraints {
 		needed(&p, at("constraints", i, "label"), u.Label != "")

@@ -51,6 +51,9 @@ func (in *Instance) Extract(ctx context.Context, c service.Copy, sel service.Sel
 	if !sel.All() {
 		return fmt.Errorf("cut %q out of a graph: %w", sel.Only, service.ErrUnsupported)
 	}
+	if isDump(c) {
+		return extractDump(ctx, c, put)
+	}
 	from, err := openStored(c, service.Report{})
 	if err != nil {
 		return err

@@ -50,8 +50,10 @@ type Instance struct {
 }
 
 func open(env service.Env, cfg Config) (*Instance, error) {
-	if cfg.CA != "" && !filepath.IsAbs(cfg.CA) {
-		cfg.CA = filepath.Join(env.Base, cfg.CA)
+	for _, path := range []*string{&cfg.CA, &cfg.Dump.Data} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(env.Base, *path)
+		}
 	}
 	return &Instance{env: env, cfg: cfg}, nil
 }

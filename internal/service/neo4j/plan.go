@@ -23,11 +23,11 @@ func (in *Instance) Size(ctx context.Context) (size int64, err error) {
 const sampled = 100
 
 func (l *link) size(ctx context.Context) (int64, error) {
-	labels, err := l.tally(ctx, l.labels, countLabel)
+	labels, err := l.tally(ctx, l.labels, countLabel, listed)
 	if err != nil {
 		return 0, err
 	}
-	types, err := l.tally(ctx, l.types, countType)
+	types, err := l.tally(ctx, l.types, countType, listed)
 	if err != nil {
 		return 0, err
 	}

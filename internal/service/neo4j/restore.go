@@ -13,7 +13,12 @@ import (
 // bounded size: in between, clients see a part of the graph. Called again it begins
 // anew. A selection names a label; it is honoured where no relationship leads from
 // its nodes to others, neither in the copy nor in the database.
+//
+// A dump is loaded while the server stands still.
 func (in *Instance) Restore(ctx context.Context, c service.Copy, sel service.Selection, r service.Report) error {
+	if isDump(c) {
+		return in.restoreDump(ctx, c, sel, r)
+	}
 	from, err := openStored(c, r)
 	if err != nil {
 		return err

@@ -43,6 +43,9 @@ func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Repor
 		return nil, err
 	}
 	sib := &sibling{srv: srv, in: in.on(srv)}
+	if isDump(c) {
+		return sib, nil // it starts over the loaded store
+	}
 	if err := sib.raise(ctx, m); err != nil {
 		return nil, errors.Join(err, sib.Close())
 	}
@@ -86,6 +89,9 @@ func (s *sibling) raise(ctx context.Context, m service.Manifest) error {
 
 // Restore puts the copy in as it would be put into the target.
 func (s *sibling) Restore(ctx context.Context, c service.Copy, sel service.Selection, r service.Report) error {
+	if isDump(c) {
+		return s.load(ctx, c, sel, r)
+	}
 	return s.in.Restore(ctx, c, sel, r)
 }
 
@@ -114,10 +120,13 @@ func (s *sibling) Close() error {
 // Sweep ends the servers of killed runs, known by their working directory, and
 // removes what they left.
 func (in *Instance) Sweep(ctx context.Context) error {
-	for _, purpose := range []string{scratchPurpose, tablePurpose} {
+	for _, purpose := range []string{scratchPurpose, tablePurpose, dumpPurpose} {
 		left, err := in.env.Leftovers(purpose)
 		if err != nil {
 			return fmt.Errorf("look for leftovers: %w", err)
+		}
+		if err := in.discard(ctx, left); err != nil {
+			return err
 		}
 		for _, dir := range left {
 			if err := errors.Join(command.KillIn(dir), os.RemoveAll(dir)); err != nil {
@@ -126,4 +135,21 @@ func (in *Instance) Sweep(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// discard removes the containers that worked on the server's files in these
+// directories.
+func (in *Instance) discard(ctx context.Context, dirs []string) (err error) {
+	if len(dirs) == 0 || in.env.RunsIn.Target == "" {
+		return nil
+	}
+	peer, err := in.env.Peer(in.env.RunsIn.Target)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, peer.Close()) }()
+	if containers, ok := peer.(service.Containers); ok {
+		return containers.Discard(ctx, dirs)
+	}
+	return nil
 }

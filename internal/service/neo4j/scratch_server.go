@@ -102,6 +102,11 @@ func (s *scratchServer) prepare() error {
 	if err := os.WriteFile(conf, []byte(s.settings()), 0o600); err != nil {
 		return fmt.Errorf("configure the scratch server: %w", err)
 	}
+	return s.own()
+}
+
+// own gives everything in the directory to the user of the server.
+func (s *scratchServer) own() error {
 	if s.owner == nil {
 		return nil
 	}
@@ -173,8 +178,8 @@ func (s *scratchServer) await(ctx context.Context, in *Instance) error {
 			mine = err == nil
 		}
 		if mine {
-			if err = in.online(ctx); err == nil {
-				return nil
+			if err = in.online(ctx); err == nil || errors.Is(err, service.ErrDamaged) {
+				return err
 			}
 		}
 		select {
@@ -211,7 +216,9 @@ func (s *scratchServer) takeOver(ctx context.Context) error {
 func (in *Instance) online(ctx context.Context) error {
 	return in.with(ctx, func(l *link) error {
 		db, err := l.database(ctx)
-		if err == nil && !db.online() {
+		if err == nil && !db.online() && db.statusMsg != "" {
+			err = fmt.Errorf("database %s is %s: %s: %w", db.name, db.status, db.statusMsg, service.ErrDamaged)
+		} else if err == nil && !db.online() {
 			err = fmt.Errorf("database %s is %s: %w", db.name, db.status, service.ErrUnreachable)
 		}
 		return err

@@ -1,0 +1,170 @@
+package neo4j
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"upkeep/internal/service"
+)
+
+const dumpPurpose = "dump"
+
+// admin runs neo4j-admin on the files of a server that stands still: the program of
+// this machine, or that of a container of the server's own image.
+type admin struct {
+	dir      string // private; dumps are written to it and read from it
+	database string
+	remove   func() error
+
+	run   func(ctx context.Context, args ...string) error
+	clean func() error // gives back what the program may have made as root
+}
+
+// admin finds the program while the server still runs. version is that of the
+// server, empty when it does not answer.
+func (in *Instance) admin(ctx context.Context, database, version string) (*admin, error) {
+	dir, remove, err := in.env.Dir(dumpPurpose)
+	if err != nil {
+		return nil, fmt.Errorf("make room for a dump: %w", err)
+	}
+	a := &admin{dir: dir, database: database, remove: remove, clean: func() error { return nil }}
+	if in.cfg.Dump.Data == "" {
+		err = in.adminInContainer(a)
+	} else {
+		err = in.adminHere(ctx, a, version)
+	}
+	if err != nil {
+		return nil, errors.Join(err, remove())
+	}
+	return a, nil
+}
+
+func (in *Instance) adminHere(ctx context.Context, a *admin, version string) error {
+	if _, err := os.Stat(filepath.Join(in.cfg.Dump.Data, "databases")); err != nil {
+		return &service.Fault{ID: "neo4j.no-data-directory", Args: service.Args{"path": in.cfg.Dump.Data},
+			Err: fmt.Errorf("look for the server's files: %w: %w", err, service.ErrNotFound)}
+	}
+	program, err := in.adminProgram(ctx, version)
+	if err != nil {
+		return err
+	}
+	if err := configure(a.dir, "server.directories.data="+in.cfg.Dump.Data); err != nil {
+		return err
+	}
+	a.run = in.running(program, a.dir, filepath.Join(a.dir, "conf"), "")
+	a.clean = func() error { return sameOwner(in.cfg.Dump.Data, a.database) }
+	return nil
+}
+
+// adminProgram is one of exactly the server's major version: a newer one would write
+// what the server cannot read.
+func (in *Instance) adminProgram(ctx context.Context, version string) (string, error) {
+	const name = "neo4j-admin"
+	major, _ := strconv.Atoi(majorOf(version)) // 0 when the server does not answer: any
+	path, found, err := in.env.Find(ctx, name, major)
+	if err == nil && major > 0 && majorOf(found) != majorOf(version) {
+		err = fmt.Errorf("%s is of version %s, the server of %s: %w", path, found, version, service.ErrNoTool)
+	}
+	if err != nil {
+		return "", &service.Fault{ID: "neo4j.no-admin", Args: service.Args{"major": majorOf(version)}, Err: err}
+	}
+	return path, nil
+}
+
+// running is the program with a configuration of upkeep's own and bounded memory.
+func (in *Instance) running(program, dir, conf, user string) func(ctx context.Context, args ...string) error {
+	env := []string{"NEO4J_CONF=" + conf, "HEAP_SIZE=512m"}
+	if java := os.Getenv("JAVA_HOME"); java != "" {
+		env = append(env, "JAVA_HOME="+java)
+	}
+	return func(ctx context.Context, args ...string) error {
+		return in.env.Run(ctx, service.Cmd{Program: program, Args: args, Env: env, Dir: dir, User: user})
+	}
+}
+
+// configure writes a neo4j.conf for the program alone: it works on the data directory
+// that is named, and on nothing else of the server.
+func configure(dir string, lines ...string) error {
+	for _, name := range directories {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			return fmt.Errorf("prepare neo4j-admin: %w", err)
+		}
+		if name != "conf" && name != "data" {
+			lines = append(lines, "server.directories."+name+"="+filepath.Join(dir, name))
+		}
+	}
+	text := strings.Join(lines, "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "conf", "neo4j.conf"), []byte(text), 0o600); err != nil {
+		return fmt.Errorf("configure neo4j-admin: %w", err)
+	}
+	return nil
+}
+
+// adminInContainer runs the program of the image, with the configuration and the
+// volumes of the service itself.
+func (in *Instance) adminInContainer(a *admin) error {
+	a.run = func(ctx context.Context, args ...string) (err error) {
+		peer, err := in.env.Peer(in.env.RunsIn.Target)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, peer.Close()) }()
+		containers, err := service.As[service.Containers](peer)
+		if err != nil {
+			return err
+		}
+		c, err := containers.Disposable(ctx, in.env.RunsIn.Unit, service.Disposable{Dir: a.dir, Data: true})
+		if err != nil {
+			return fmt.Errorf("start a container beside %s: %w", in.env.RunsIn.Unit, err)
+		}
+		defer func() { err = errors.Join(err, c.Close()) }()
+		return c.Run(ctx, service.Cmd{Program: "neo4j-admin", Args: args, Dir: a.dir})
+	}
+	return nil
+}
+
+// sameOwner gives files of a database that root has made to the owner of the data
+// directory, as whom the server runs.
+func sameOwner(data, database string) error {
+	info, err := os.Stat(data)
+	if err != nil || os.Getuid() != 0 {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	for _, dir := range []string{"databases", "transactions"} {
+		err := filepath.WalkDir(filepath.Join(data, dir, database), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("give the files to the server's user: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *admin) path() string { return filepath.Join(a.dir, a.database+".dump") }
+
+func (a *admin) dump(ctx context.Context) error {
+	err := a.run(ctx, "database", "dump", a.database, "--to-path="+a.dir)
+	return errors.Join(err, a.clean())
+}
+
+func (a *admin) load(ctx context.Context) error {
+	err := a.run(ctx, "database", "load", a.database, "--from-path="+a.dir, "--overwrite-destination=true")
+	return errors.Join(err, a.clean())
+}
+
+// check reads the whole store and its indexes.
+func (a *admin) check(ctx context.Context) error {
+	return a.run(ctx, "database", "check", a.database, "--max-off-heap-memory=256m", "--report-path="+a.dir)
+}

@@ -1,0 +1,29 @@
+package neo4j
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+
+	"upkeep/internal/service"
+)
+
+// neo4j-4.4.dump is what neo4j-admin dump of Community 4.4.40 made of five nodes with
+// a constraint.
+func TestADumpOfNeo4j4IsKnown(t *testing.T) {
+	content, err := os.ReadFile("testdata/neo4j-4.4.dump")
+	must(t, err)
+	a, err := readArchive(bytes.NewReader(content))
+	if err != nil || a != (archive{files: 37, bytes: 977927, store: "AF4.3.0"}) || !a.legacy() {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for name, damaged := range map[string][]byte{
+		"nothing": nil, "cut off in the head": content[:20], "cut off": content[:len(content)-100], "no dump": []byte("PGDMP and more"),
+		"flipped": append(bytes.Clone(content[:3000]), append([]byte{content[3000] ^ 1}, content[3001:]...)...),
+	} {
+		if a, err := readArchive(bytes.NewReader(damaged)); !errors.Is(err, service.ErrDamaged) {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
+}
