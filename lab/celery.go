@@ -61,7 +61,7 @@ func StartCelery(ctx context.Context, dir string, w Worker) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Component: "celery", Dir: filepath.Join(dir, "celery"), Data: filepath.Join(dir, "celery"),
-		ready: workerIsReady, stop: syscall.SIGTERM, account: as}
+		ready: workerIsReady, stop: syscall.SIGTERM, account: as, killed: true}
 	if err := s.initCelery(w); err != nil {
 		return nil, err
 	}

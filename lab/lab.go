@@ -71,7 +71,7 @@ func startWithin(t TB, limit time.Duration, o Options, run starter) *Server {
 		t.Fatalf("lab: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
+		if err := s.end(); err != nil {
 			t.Fatalf("lab: %v", err)
 		}
 	})

@@ -52,7 +52,7 @@ func StartRabbitMQ(ctx context.Context, dir string, o Options) (*Server, error) 
 	s := &Server{
 		Component: "amqp", Host: "127.0.0.1", User: "lab", Password: o.Password,
 		Dir: filepath.Join(dir, "rabbitmq"), Data: filepath.Join(dir, "rabbitmq", "mnesia"),
-		ready: rabbitAnswers, stop: syscall.SIGTERM, account: as, detached: o.Detached,
+		ready: rabbitAnswers, stop: syscall.SIGTERM, account: as, detached: o.Detached, killed: true,
 	}
 	if s.Password == "" {
 		s.Password = rand.Text()
@@ -117,6 +117,12 @@ func (s *Server) rabbitConf(n rabbitNode, o Options) string {
 		"management.tcp.ip": s.Host, "management.tcp.port": strconv.Itoa(n.management),
 		"default_user": s.User, "default_pass": s.Password,
 		"vm_memory_high_watermark.absolute": "512MB", "disk_free_limit.absolute": "1MB",
+		"collect_statistics_interval": "500", // milliseconds
+	}
+	// Statistics are taken over as often as the finest of them are kept, in seconds: with
+	// the 5 s that are standard every test would wait for them.
+	for _, policy := range []string{"basic", "detailed", "global"} {
+		all["management.sample_retention_policies."+policy+".minute"] = "1"
 	}
 	maps.Copy(all, o.Settings)
 	var text strings.Builder

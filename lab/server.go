@@ -31,7 +31,10 @@ type Server struct {
 	stop     syscall.Signal
 	account  *account
 	detached bool
-	proc     *process
+	// killed says that the end of a test kills it: nothing outlives that, and an end in
+	// good order takes seconds.
+	killed bool
+	proc   *process
 
 	control func(port int, args []string) []string // argv of RabbitMQ's control program
 	besides []string                               // a program that the server needs beside it: RabbitMQ's port mapper
@@ -126,6 +129,14 @@ func (s *Server) Stop() error {
 		return err
 	}
 	return errors.Join(s.proc.end(s.stop, stopPatience), s.endBeside())
+}
+
+// end is that of the test for which the server was started.
+func (s *Server) end() error {
+	if s.killed {
+		return s.Kill()
+	}
+	return s.Stop()
 }
 
 func (s *Server) startBeside() (err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"time"
 )
 
 // Maintainer lists the care that is due now, as steps for Doer: none when nothing
@@ -71,6 +72,9 @@ type Queue struct {
 	Durable   bool
 	// Transient queues vanish with their consumer: replies and control channels.
 	Transient bool
+	// Waiting is how long a message waits at least, as the broker's own checks know; 0
+	// where they have seen none wait.
+	Waiting time.Duration
 }
 
 // PeerRef is a key of a configuration that names another declared target.

@@ -20,6 +20,7 @@ type Config struct {
 	// that is still silent when the check ends does not answer.
 	Timeout     quantity.Duration `yaml:"timeout"`
 	MaxMessages int64             `yaml:"max_messages"` // per queue, ready and unacknowledged; 0 accepts any number
+	MaxWait     quantity.Duration `yaml:"max_wait"`     // of a message, as far as can be told; 0 accepts any
 	MaxRuntime  quantity.Duration `yaml:"max_runtime"`  // of one task, besides its own limit; 0 accepts any
 	Stuck       []Stuck           `yaml:"stuck"`        // work that does not move, told by the application's own tables
 }

@@ -31,7 +31,7 @@ type mailbox struct {
 // dial opens a connection that ends with ctx: the library knows no contexts, so the
 // socket is closed under it.
 func dial(ctx context.Context, url, control string) (*mailbox, error) {
-	m := &mailbox{control: control, reply: rand.Text(), ended: ctx.Err, unwatch: func() bool { return true }}
+	m := &mailbox{control: control, reply: rand.Text(), ended: func() error { return context.Cause(ctx) }, unwatch: func() bool { return true }}
 	var err error
 	m.conn, err = amqp.DialConfig(url, amqp.Config{
 		Heartbeat:  10 * time.Second,

@@ -37,6 +37,10 @@ func (in *Instance) queues(v *service.Verdict, r *round, seen *memory) {
 			f.Waiting = in.unconsumed(v, r, seen, name, all[name], q)
 		} else {
 			delete(seen.Waiting, name)
+			f.Waiting = q.Waiting.Seconds()
+		}
+		if limit := in.cfg.MaxWait.Std().Seconds(); limit > 0 && f.Waiting > limit {
+			v.Warn("queue-waits", name, service.Args{"queue": name, "waited": f.Waiting, "limit": limit, "workers": len(by[name])})
 		}
 		if limit := in.cfg.MaxMessages; limit > 0 && q.Messages > limit {
 			v.Warn("queue-deep", name, service.Args{"queue": name, "messages": q.Messages, "limit": limit, "workers": len(by[name])})
@@ -53,9 +57,9 @@ type queueFact struct {
 	Name      string   `json:"name"`
 	Messages  int64    `json:"messages"`
 	Unacked   int64    `json:"unacked"`
-	Consumers int64    `json:"consumers"` // as the broker counts
-	Workers   []string `json:"workers"`   // that say they consume it
-	Waiting   float64  `json:"waiting_seconds"`
+	Consumers int64    `json:"consumers"`       // as the broker counts
+	Workers   []string `json:"workers"`         // that say they consume it
+	Waiting   float64  `json:"waiting_seconds"` // at least
 }
 
 // unconsumed judges a queue that no worker consumes and returns how long a message
@@ -64,7 +68,7 @@ type queueFact struct {
 func (in *Instance) unconsumed(v *service.Verdict, r *round, seen *memory, name string, w wanted, q service.Queue) float64 {
 	waited := 0.0
 	if r.err == nil && q.Messages > 0 {
-		waited = seen.waited(q, in.env.Now()).Seconds()
+		waited = max(seen.waited(q, in.env.Now()), q.Waiting).Seconds()
 	} else {
 		delete(seen.Waiting, name)
 	}

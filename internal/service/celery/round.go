@@ -17,6 +17,14 @@ import (
 // reserve is what a check keeps of its time for judging after the last answer.
 const reserve = 800 * time.Millisecond
 
+// brokerPatience is within which a broker has to take the questions. RabbitMQ tells
+// of a refused login after 3 s.
+const brokerPatience = 3900 * time.Millisecond
+
+// quiet is how long nobody may have answered, where the broker does not tell who
+// listens, before all that were expected count as all.
+const quiet = time.Second
+
 // listing is the broker's list of queues.
 type listing struct {
 	queues []service.Queue
@@ -74,6 +82,9 @@ func (in *Instance) converse(ctx context.Context, broker service.Broker, lists <
 	if err != nil {
 		return nil, fmt.Errorf("learn the broker's address: %w", err)
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	impatient := time.AfterFunc(brokerPatience, func() { giveUp(context.DeadlineExceeded) })
 	m, err := dial(ctx, url, in.cfg.Control)
 	if err != nil {
 		return nil, err
@@ -84,21 +95,27 @@ func (in *Instance) converse(ctx context.Context, broker service.Broker, lists <
 	if err != nil || !used {
 		return r, err
 	}
+	if !impatient.Stop() {
+		return nil, fmt.Errorf("reach the workers: %w: %w", context.Cause(ctx), service.ErrUnreachable)
+	}
 	began := time.Now() // a monotonic clock: it measures, it does not tell the time
 	for method, arguments := range methods() {
 		if err := m.ask(ctx, method, arguments, in.env.Now().Add(in.cfg.Timeout.Std())); err != nil {
 			return r, err
 		}
 	}
-	return r, r.gather(ctx, m, lists, began)
+	return r, in.gather(ctx, r, m, lists, began)
 }
 
 // gather takes answers as they come. The end of ctx is the end of the waiting and no
 // error: who has not answered by then is silent.
-func (r *round) gather(ctx context.Context, m *mailbox, lists <-chan listing, began time.Time) error {
+func (in *Instance) gather(ctx context.Context, r *round, m *mailbox, lists <-chan listing, began time.Time) error {
+	last := began
 	for !r.satisfied(m.control) {
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-in.unlisted(r, began, last):
 			return nil
 		case r.listing = <-lists:
 			r.listed = true
@@ -113,12 +130,37 @@ func (r *round) gather(ctx context.Context, m *mailbox, lists <-chan listing, be
 				}
 				return fmt.Errorf("the broker ended the connection: %w", service.ErrUnreachable)
 			}
-			if err := r.take(d, time.Since(began)); err != nil {
+			last = time.Now()
+			if err := r.take(d, last.Sub(began)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// unlisted fires when there is nothing left to wait for although the broker did not
+// tell who listens: the declared number has answered and nobody else does, or a
+// worker's time is over. It never fires while the list is there or to come.
+func (in *Instance) unlisted(r *round, began, last time.Time) <-chan time.Time {
+	if !r.listed || r.err == nil {
+		return nil
+	}
+	end := began.Add(in.cfg.Timeout.Std())
+	if soon := last.Add(quiet); len(r.workers) >= in.cfg.Workers && r.answered() && soon.Before(end) {
+		end = soon
+	}
+	return time.After(time.Until(end))
+}
+
+// answered reports whether everybody who began to answer has said all.
+func (r *round) answered() bool {
+	for _, w := range r.workers {
+		if !w.complete() {
+			return false
+		}
+	}
+	return true
 }
 
 // satisfied reports whether nobody is left to wait for.
@@ -131,12 +173,7 @@ func (r *round) satisfied(control string) bool {
 			return false
 		}
 	}
-	for _, w := range r.workers {
-		if !w.complete() {
-			return false
-		}
-	}
-	return true
+	return r.answered()
 }
 
 // listening are the workers whose control queue the broker has, whether they answer

@@ -150,37 +150,40 @@ func TestTheWaysOfNotBeingAbleToTell(t *testing.T) {
 	s := lab.RabbitMQ(t, lab.Options{})
 	fill(t, channel(t, s), "files", 3)
 	settled(t, declare(t, s))
-	for _, tc := range []struct {
-		name   string
-		change func(*Config, *service.Env)
-		want   map[string]service.Severity
-		err    error
-	}{
-		{"wrong password", func(c *Config, _ *service.Env) { c.Password = secret.Parse("wrong") }, nil, service.ErrDenied},
-		{"no such virtual host", func(c *Config, _ *service.Env) { c.URL += "nowhere" }, nil, service.ErrDenied},
-		{"nobody at the management port", func(c *Config, _ *service.Env) { c.Management = "http://127.0.0.1:1" },
-			map[string]service.Severity{"management-silent everything": service.Unknown}, nil},
-		{"management hangs, a declared queue is judged over AMQP", func(c *Config, _ *service.Env) {
-			c.Management, c.Queues = "http://"+silent(t), map[string]Queue{"files": {}, "gone": {}}
-		}, map[string]service.Severity{"management-silent everything": service.Unknown,
-			"queue-unconsumed files": service.Critical, "queue-missing gone": service.Critical}, nil},
-		{"AMQP hangs", func(c *Config, _ *service.Env) { c.URL = "amqp://lab@" + silent(t) },
-			map[string]service.Severity{"queue-unconsumed files": service.Critical}, service.ErrUnreachable},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			in := declare(t, s, tc.change)
-			began := time.Now()
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			defer cancel()
-			v, err := in.Check(ctx)
-			if got := slugs(t, v); !maps.Equal(got, tc.want) || !errors.Is(err, tc.err) || ctx.Err() != nil {
-				t.Errorf("found %v, %v after %s; want %v, %v", got, err, time.Since(began), tc.want, tc.err)
-			}
-			if err != nil && strings.Contains(err.Error(), s.Password) {
-				t.Errorf("the password is in the error: %v", err)
-			}
-		})
-	}
+	t.Run("side by side", func(t *testing.T) {
+		for _, tc := range []struct {
+			name   string
+			change func(*Config, *service.Env)
+			want   map[string]service.Severity
+			err    error
+		}{
+			{"wrong password", func(c *Config, _ *service.Env) { c.Password = secret.Parse("wrong") }, nil, service.ErrDenied},
+			{"no such virtual host", func(c *Config, _ *service.Env) { c.URL += "nowhere" }, nil, service.ErrDenied},
+			{"nobody at the management port", func(c *Config, _ *service.Env) { c.Management = "http://127.0.0.1:1" },
+				map[string]service.Severity{"management-silent everything": service.Unknown}, nil},
+			{"management hangs, a declared queue is judged over AMQP", func(c *Config, _ *service.Env) {
+				c.Management, c.Queues = "http://"+silent(t), map[string]Queue{"files": {}, "gone": {}}
+			}, map[string]service.Severity{"management-silent everything": service.Unknown,
+				"queue-unconsumed files": service.Critical, "queue-missing gone": service.Critical}, nil},
+			{"AMQP hangs", func(c *Config, _ *service.Env) { c.URL = "amqp://lab@" + silent(t) },
+				map[string]service.Severity{"queue-unconsumed files": service.Critical}, service.ErrUnreachable},
+		} {
+			t.Run(tc.name, func(t *testing.T) {
+				t.Parallel() // each waits for its time to be over
+				in := declare(t, s, tc.change)
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				v, err := in.Check(ctx)
+				if got := slugs(t, v); !maps.Equal(got, tc.want) || !errors.Is(err, tc.err) || ctx.Err() != nil {
+					t.Errorf("found %v, %v after %s; want %v, %v", got, err, time.Since(began), tc.want, tc.err)
+				}
+				if err != nil && strings.Contains(err.Error(), s.Password) {
+					t.Errorf("the password is in the error: %v", err)
+				}
+			})
+		}
+	})
 	for name, away := range map[string]func() error{"frozen": s.Pause, "killed": s.Kill} {
 		must(t, away())
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

@@ -136,12 +136,17 @@ func (in *Instance) measure(l *link, all []queue) error {
 	return nil
 }
 
-// Queues lists the queues of the virtual host with what they hold now. One that
-// could not be measured is an error: 0 would be taken for empty.
+// Queues lists the queues of the virtual host with what they hold now, and how long
+// by the marks of the last check. One that could not be measured is an error: 0 would
+// be taken for empty.
 func (in *Instance) Queues(ctx context.Context) ([]service.Queue, error) {
 	seen := in.look(ctx)
 	if err := errors.Join(seen.queued, seen.amqp); err != nil {
 		return nil, fmt.Errorf("list the queues: %w", err)
+	}
+	marks, err := in.recall(ctx, seen)
+	if err != nil {
+		return nil, err
 	}
 	var all []service.Queue
 	for _, q := range seen.queues {
@@ -151,8 +156,9 @@ func (in *Instance) Queues(ctx context.Context) ([]service.Queue, error) {
 		if !q.transient && !q.ready.known {
 			return nil, fmt.Errorf("queue %s is not measured yet: %w", q.name, service.ErrUnreachable)
 		}
+		waiting, _ := marks.waited(q, in.env.Now())
 		all = append(all, service.Queue{Name: q.name, Messages: q.ready.value + q.unacked.value, Unacked: q.unacked.value,
-			Consumers: q.consumers.value, Durable: q.durable, Transient: q.transient})
+			Consumers: q.consumers.value, Durable: q.durable, Transient: q.transient, Waiting: waiting})
 	}
 	return all, nil
 }

@@ -35,17 +35,24 @@ func (w *waits) judge(q queue, now time.Time) time.Duration {
 	if !q.ready.known || !q.published.known {
 		return 0
 	}
-	m, marked := w.Marks[q.name]
-	since := q.published.value - m.Published
+	waited, waits := w.waited(q, now)
 	switch {
 	case q.ready.value == 0:
 		delete(w.Marks, q.name)
-		return 0
-	case !marked || since < 0 || q.ready.value <= since:
+	case !waits:
 		w.Marks[q.name] = mark{now, q.published.value}
-		return 0
 	}
-	return now.Sub(m.Since)
+	return waited
+}
+
+// waited is judge without moving the mark; waits says that the mark still holds.
+func (w *waits) waited(q queue, now time.Time) (waited time.Duration, waits bool) {
+	m, marked := w.Marks[q.name]
+	since := q.published.value - m.Published
+	if !marked || since < 0 || q.ready.value <= since || !q.ready.known || !q.published.known {
+		return 0, false
+	}
+	return now.Sub(m.Since), true
 }
 
 // recall reads the marks. Counters begin anew with a node, so a restart since then,
