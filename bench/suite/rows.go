@@ -21,6 +21,8 @@ func (r *Result) Rows(suite string, tools []string) []table.Row {
 		return r.objectRows(tools)
 	case "graph":
 		return r.graphRows(tools)
+	case "logs":
+		return r.logRows(tools)
 	case "drill":
 		return r.drillRows(tools)
 	}
@@ -97,6 +99,16 @@ func (r *Result) graphRows(tools []string) []table.Row {
 	return []table.Row{
 		r.time(tools, CopyGraph, three), r.cpu(tools, CopyGraph), r.memory(tools, CopyGraph, memory),
 		r.time(tools, PutBackGraph, three), r.cpu(tools, PutBackGraph), r.memory(tools, PutBackGraph, memory),
+	}
+}
+
+func (r *Result) logRows(tools []string) []table.Row {
+	little := []table.Limit{{Peer: Gzip, Factor: 0.05}}
+	return []table.Row{
+		r.time(tools, CollectLogs, []table.Limit{{Peer: Gzip, Factor: 1}}), r.cpu(tools, CollectLogs), r.memory(tools, CollectLogs, nil),
+		r.stored(tools, CollectLogs, "packed", nil),
+		r.time(tools, GrownSome, little), r.cpu(tools, GrownSome),
+		r.time(tools, GrownAll, little), r.cpu(tools, GrownAll),
 	}
 }
 

@@ -27,7 +27,9 @@ type options struct {
 	rounds, scale        int
 	messages, rows       int
 	objects, nodes       int
+	logFiles             int
 	objectBytes          int64
+	logBytes             int64
 	cold, write          bool
 	load                 float64 // of the machine before the first round
 }
@@ -69,6 +71,8 @@ func parse() (options, error) {
 	flag.IntVar(&o.objects, "objects", 100_000, "objects in the bucket")
 	flag.Int64Var(&o.objectBytes, "object-bytes", 2_000_000_000, "bytes of all objects in the bucket")
 	flag.IntVar(&o.nodes, "nodes", 1_000_000, "nodes of the graph, each with two relationships")
+	flag.IntVar(&o.logFiles, "log-files", 2000, "log files to collect")
+	flag.Int64Var(&o.logBytes, "log-bytes", 300_000_000, "bytes of all log files")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
 	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
 	flag.Parse()

@@ -41,6 +41,7 @@ func parts() []part {
 		{name: "stack", peers: []string{suite.DailyScript}, run: board.stack},
 		{name: "objects", peers: []string{suite.Rclone, suite.RcloneList}, run: board.manyObjects},
 		{name: "graph", peers: []string{suite.Neo4jAdmin}, run: board.graph},
+		{name: "logs", peers: []string{suite.Gzip}, run: board.logs},
 		{name: "drill", run: board.drill},
 	}
 }
@@ -121,6 +122,16 @@ func (b board) manyObjects(ctx context.Context) error {
 
 func (b board) graph(ctx context.Context) error {
 	return suite.Graph{Nodes: b.nodes, Scratch: b.scratch, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
+
+func (b board) logs(ctx context.Context) error {
+	version, err := tool.FirstLine(ctx, "gzip", "--version")
+	if err != nil {
+		return err
+	}
+	b.result.Note("logs", "gzip: "+version)
+	spec := corpus.LogFiles{Seed: corpus.Standard().Seed, Files: b.logFiles, Bytes: b.logBytes}
+	return suite.Logs{Spec: spec, Scratch: b.scratch, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
 }
 
 func (b board) drill(ctx context.Context) error {
