@@ -215,8 +215,13 @@ func (b *Batch) Commit(ctx context.Context) (err error) {
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer decoder.Close()
 	for _, s := range b.streams {
-		length, err := s.readBack()
+		length, err := s.readBack(decoder)
 		if err != nil {
 			return fmt.Errorf("read back the archive of %s: %w", s.stream, err)
 		}
@@ -248,7 +253,7 @@ func syncDisk(dir string) error {
 
 // readBack compares what lies in the file with what was to be written, and returns
 // the length of the file.
-func (s *appended) readBack() (length int64, err error) {
+func (s *appended) readBack(decoder *zstd.Decoder) (length int64, err error) {
 	f, err := os.Open(s.path)
 	if err != nil {
 		return 0, err
@@ -257,11 +262,9 @@ func (s *appended) readBack() (length int64, err error) {
 	if err := seek(f, s.from); err != nil {
 		return 0, err
 	}
-	decoder, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
-	if err != nil {
+	if err := decoder.Reset(f); err != nil {
 		return 0, err
 	}
-	defer decoder.Close()
 	digest := xxhash.New()
 	n, err := io.Copy(digest, decoder)
 	if err != nil || n != s.bytes || digest.Sum64() != s.digest.Sum64() {

@@ -98,6 +98,7 @@ type round struct {
 	report  service.Report
 	state   trend.State
 	miners  map[record.Level]*template.Miner
+	reader  *record.Reader // of the present stream
 	run     trend.Run
 	verdict service.Verdict
 	levels  map[record.Level]int64
@@ -110,6 +111,7 @@ const keyState = "templates"
 
 func (c Collect) begin(ctx context.Context, archive *Archive, report service.Report) (*round, error) {
 	r := &round{now: c.Now(), archive: archive, report: report, miners: map[record.Level]*template.Miner{}, levels: map[record.Level]int64{}}
+	r.reader = record.NewReader(nil, record.Options{Zone: r.now.Location()})
 	kept, err := archive.Recall(ctx, keyState)
 	if err != nil {
 		return nil, fmt.Errorf("recall the templates of earlier collections: %w", err)
@@ -147,9 +149,9 @@ func (r *round) all(ctx context.Context, source service.LogSource) error {
 func (r *round) stream(ctx context.Context, feed *feed) error {
 	r.streams++
 	feed.take = func(b service.LogBlock) error { return r.file(ctx, b) }
-	reader := record.NewReader(feed, record.Options{Zone: r.now.Location()})
+	r.reader.Reset(feed)
 	for {
-		rec, err := reader.Next()
+		rec, err := r.reader.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -158,7 +160,7 @@ func (r *round) stream(ctx context.Context, feed *feed) error {
 		}
 		r.count(rec)
 	}
-	r.run.Lines += reader.Stats().Lines
+	r.run.Lines += r.reader.Stats().Lines
 	return nil
 }
 

@@ -8,9 +8,10 @@ import (
 
 // Reader reads records. It holds one of them and the start of the next.
 type Reader struct {
-	lines *lines
-	clock clock
-	stats Stats
+	options Options
+	lines   *lines
+	clock   clock
+	stats   Stats
 
 	colours, escaped []byte // reused
 	now, next        held
@@ -31,10 +32,21 @@ type held struct {
 
 // NewReader returns a Reader of from.
 func NewReader(from io.Reader, o Options) *Reader {
-	r := &Reader{clock: newClock(o)}
+	r := &Reader{options: o, clock: newClock(o)}
 	r.lines = newLines(from, &r.stats)
 	return r
 }
+
+// Reset begins another stream in the memory of the last one: a buffer per file would
+// cost more than a small file does.
+func (r *Reader) Reset(from io.Reader) {
+	r.lines.from, r.lines.start, r.lines.end, r.lines.err = from, 0, 0, nil
+	r.clock, r.stats = newClock(r.options), Stats{}
+	r.now, r.next = r.now.cleared(), r.next.cleared()
+	r.full, r.end, r.inTrace, r.last = false, nil, false, time.Time{}
+}
+
+func (h held) cleared() held { return held{raw: h.raw[:0], text: h.text[:0], more: h.more[:0]} }
 
 // Stats says what was read so far.
 func (r *Reader) Stats() Stats { return r.stats }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -18,6 +19,36 @@ type found struct {
 	logs       []*log   // by path
 	odd        []string // matched, and neither regular files nor directories: links, pipes, sockets
 	unreadable []string // directories and files that cannot be looked at
+	// changed is when a directory was changed last before it was listed (ns, Unix), for
+	// those where a later change shows.
+	changed map[string]int64
+}
+
+// settled is how long ago the last change of a directory must be for the next one to
+// have another time: file systems count in steps of up to 2 s.
+const settled = 3 * time.Second
+
+// remember takes the time of a directory that is listed after that.
+func (f *found) remember(d *directory) error {
+	now, err := d.lookAt(d.File, "")
+	if err != nil || time.Since(now.written()) < settled {
+		return err
+	}
+	if f.changed == nil {
+		f.changed = map[string]int64{}
+	}
+	f.changed[d.path] = now.Last
+	return nil
+}
+
+// holds reports whether a directory has the names that it had when it was listed.
+func (f *found) holds(d *directory) (bool, error) {
+	last, known := f.changed[d.path]
+	if !known {
+		return false, nil
+	}
+	now, err := d.lookAt(d.File, "")
+	return now.Last == last, err
 }
 
 // log is one stream: its present file, if there is one, and its generations, the
@@ -95,6 +126,9 @@ func (in *Instance) list(path string, f *found) ([]*log, error) {
 		return nil, err
 	}
 	defer d.Close()
+	if err := f.remember(d); err != nil {
+		return nil, err
+	}
 	names, err := d.names()
 	if err != nil {
 		return nil, err

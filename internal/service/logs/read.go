@@ -129,12 +129,13 @@ func (s *source) rest() []byte {
 // fill makes room and reads a block more. What was given out is not needed any more.
 func (s *source) fill() error {
 	s.to, s.from = copy(s.buf, s.buf[s.from:s.to]), 0
-	if len(s.buf)-s.to < blockLen {
-		bigger := make([]byte, max(2*blockLen, 2*s.to))
+	more := s.most()
+	if len(s.buf)-s.to < more {
+		bigger := make([]byte, max(2*more, 2*s.to))
 		copy(bigger, s.buf[:s.to])
 		s.buf = bigger
 	}
-	for want := s.to + blockLen; s.to < want; {
+	for want := s.to + more; s.to < want; {
 		n, err := s.plain.Read(s.buf[s.to:want])
 		s.to += n
 		if err == io.EOF {
@@ -146,4 +147,13 @@ func (s *source) fill() error {
 		}
 	}
 	return nil
+}
+
+// most is how many bytes are read at once: a block, or what is left of a small file and
+// the one byte that shows its end.
+func (s *source) most() int {
+	if limited, ok := s.plain.(*io.LimitedReader); ok {
+		return int(min(blockLen, limited.N+1))
+	}
+	return blockLen
 }

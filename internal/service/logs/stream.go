@@ -42,7 +42,7 @@ func (in *Instance) Logs(ctx context.Context, from service.Cursors) iter.Seq2[se
 		}
 		open := sync.OnceValues(func() (*holders, error) { return in.holders(ctx, nil) })
 		for _, l := range in.streams(f, from) {
-			r := &reader{in: in, log: l, stream: shown(l.path()), open: open, yield: yield}
+			r := &reader{in: in, found: f, log: l, stream: shown(l.path()), open: open, yield: yield}
 			if err := r.from(ctx, from[r.stream]); errors.Is(err, errEnough) {
 				return
 			} else if err != nil && !yield(service.LogBlock{Stream: r.stream}, fmt.Errorf("read %s: %w", r.stream, err)) {
@@ -81,6 +81,7 @@ func (in *Instance) streams(f *found, from service.Cursors) []*log {
 // reader reads one stream.
 type reader struct {
 	in     *Instance
+	found  *found
 	log    *log
 	stream string
 	open   func() (*holders, error)
@@ -177,16 +178,40 @@ func (p position) goesOn(f *os.File, now file) (bool, error) {
 
 // generations lists what there is of the stream beside its present file.
 func (r *reader) generations(now file) ([]generation, error) {
+	all, err := r.named()
+	return slices.DeleteFunc(all, func(g generation) bool { return g.is(now) }), err
+}
+
+// named lists the generations. Names that cannot have changed are not listed again for
+// each of many streams; the files behind them are looked at.
+func (r *reader) named() ([]generation, error) {
+	if holds, err := r.found.holds(r.d); err != nil || holds {
+		return r.again(), err
+	}
 	logs, err := r.in.list(r.log.dir, &found{})
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range logs {
 		if l.name == r.log.name {
-			return slices.DeleteFunc(l.generations, func(g generation) bool { return g.is(now) }), nil
+			return l.generations, nil
 		}
 	}
 	return nil, nil
+}
+
+// again looks at generations that were listed before; one that has gone meanwhile is
+// found missing when it is opened.
+func (r *reader) again() []generation {
+	l := &log{}
+	for _, g := range r.log.generations {
+		if now, err := r.d.look(string(g.Name)); err == nil {
+			g.file = now
+		}
+		l.generations = append(l.generations, g)
+	}
+	l.order()
+	return l.generations
 }
 
 // rest reads the file that was read last to its end and returns the generations after
