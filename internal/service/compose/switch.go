@@ -3,9 +3,9 @@ package compose
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -107,18 +107,28 @@ func (in *Instance) units(ctx context.Context, unit string) (*project, []string,
 	if unit != "" {
 		return nil, nil, fmt.Errorf("service %q of project %s: %w", unit, p.Name, service.ErrUndeclared)
 	}
-	var names []string
-	var mu sync.Mutex // services without an order among them come side by side
-	err = p.ForEachService(nil, func(name string, _ *types.ServiceConfig) error {
-		mu.Lock()
-		defer mu.Unlock()
+	return p, inOrder(p.Services), nil
+}
+
+// inOrder puts every service behind those it depends on, and otherwise goes by name: a
+// plan made twice is the same. The loader has refused cycles.
+func inOrder(services types.Services) (names []string) {
+	placed := map[string]bool{}
+	var place func(name string)
+	place = func(name string) {
+		if _, enabled := services[name]; placed[name] || !enabled {
+			return
+		}
+		placed[name] = true
+		for _, before := range slices.Sorted(slices.Values(services[name].GetDependencies())) {
+			place(before)
+		}
 		names = append(names, name)
-		return nil
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("order the services of %s: %w", p.Name, err)
 	}
-	return p, names, nil
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		place(name)
+	}
+	return names
 }
 
 // start finds its work done where the container runs; a paused one goes on.

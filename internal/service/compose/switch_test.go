@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,8 +76,28 @@ func TestOrderOfServices(t *testing.T) {
 	in := declare(t, stack(t))
 	_, names, err := in.units(t.Context(), "")
 	must(t, err)
-	if len(names) != 3 || names[2] != "web" {
+	if !slices.Equal(names, []string{"migrate", "store", "web"}) {
 		t.Errorf("web needs the others, the order is %q", names)
+	}
+}
+
+func TestUsersAreWhoRunsAndNeedsIt(t *testing.T) {
+	in := declare(t, upped(t, "  debug:\n", "  alone:\n    image: lab/base:1\n  beside:\n    image: lab/base:1\n    depends_on: [web]\n  debug:\n"))
+	users := func(units ...string) []string {
+		t.Helper()
+		names, err := in.Users(t.Context(), units)
+		must(t, err)
+		return names
+	}
+	if got := users("store"); !slices.Equal(got, []string{"beside", "web"}) {
+		t.Errorf("the store is used by %q", got)
+	}
+	if got := users("store", "web"); !slices.Equal(got, []string{"beside"}) {
+		t.Errorf("the store and web are used by %q", got)
+	}
+	must(t, in.Stop(t.Context(), "web"))
+	if got := users("store"); !slices.Equal(got, []string{"beside"}) {
+		t.Errorf("without web the store is used by %q", got)
 	}
 }
 
