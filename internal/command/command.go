@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -41,6 +42,9 @@ type Spec struct {
 	Stdin  io.Reader // nil = empty. An error of it kills the program before it could take the end of the data for the whole.
 	Stdout io.Writer // nil = discarded. An error of it kills the program.
 	User   string    // to run as when upkeep runs as root; empty = as upkeep itself
+	// End asks the program to end when ctx does, and when upkeep is killed in place of
+	// SIGKILL; 0 = SIGTERM, and SIGKILL then.
+	End syscall.Signal
 }
 
 // ExitError is a program that ended in failure or was killed.
@@ -67,14 +71,15 @@ const (
 	outputLimit = 1 << 20
 )
 
-// tail keeps the last bytes written to it.
-type tail struct {
+// Tail keeps the last 8 KiB written to it: what a program said at its end.
+type Tail struct {
 	mu   sync.Mutex
 	kept []byte
 	cut  bool
 }
 
-func (t *tail) Write(p []byte) (int, error) {
+// Write never fails.
+func (t *Tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kept = append(t.kept, p...)
@@ -84,7 +89,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) String() string {
+// String is what was kept, without blanks around it.
+func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	text := strings.ToValidUTF8(strings.TrimSpace(string(t.kept)), "\uFFFD")
@@ -94,9 +100,9 @@ func (t *tail) String() string {
 	return text
 }
 
-// withoutSecrets replaces values of an environment whose names say that they are
+// WithoutSecrets replaces values of an environment whose names say that they are
 // secret. Shorter ones than five bytes would take half the text with them.
-func withoutSecrets(text string, env []string) string {
+func WithoutSecrets(text string, env []string) string {
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
 		name = strings.ToUpper(name)

@@ -38,7 +38,7 @@ func (r *Runner) Find(ctx context.Context, program string, major int) (path, ver
 		switch {
 		case err != nil:
 			return "", "", err
-		case major == 0 || majorOf(version) >= major:
+		case major == 0 || MajorOf(version) >= major:
 			fit = append(fit, installed{path, version})
 		default:
 			old = append(old, installed{path, version})
@@ -52,7 +52,7 @@ func (r *Runner) Find(ctx context.Context, program string, major int) (path, ver
 		if major == 0 {
 			return newer
 		}
-		return cmp.Or(cmp.Compare(majorOf(a.version), majorOf(b.version)), newer)
+		return cmp.Or(cmp.Compare(MajorOf(a.version), MajorOf(b.version)), newer)
 	})
 	return best.path, best.version, nil
 }
@@ -126,7 +126,7 @@ func (r *Runner) versionOf(ctx context.Context, path string) (string, error) {
 	}
 	found := version{stamp: stamp}
 	if runErr == nil {
-		found.text = parseVersion(filepath.Base(path), said.String())
+		found.text = VersionIn(filepath.Base(path), said.String())
 	}
 	if r.versions == nil {
 		r.versions = map[string]version{}
@@ -139,16 +139,16 @@ func stampOf(info fs.FileInfo) string {
 	return fmt.Sprintf("%d %s", info.Size(), info.ModTime().Format(time.RFC3339Nano))
 }
 
-// parseVersion takes the first number of the first line that is not part of the
+// VersionIn takes the first number of the first line that is not part of the
 // program's own name: "Redis server v=7.0.15 sha=…", "pg_dump (PostgreSQL) 15.20".
-func parseVersion(program, said string) string {
+func VersionIn(program, said string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
 	line = strings.TrimPrefix(line, program)
 	return regexp.MustCompile(`[0-9]+(\.[0-9]+)*`).FindString(line)
 }
 
-// majorOf is -1 for a version that is not known.
-func majorOf(version string) int {
+// MajorOf is -1 for a version that is not known.
+func MajorOf(version string) int {
 	first, _, _ := strings.Cut(version, ".")
 	n, err := strconv.Atoi(first)
 	if err != nil {
@@ -159,6 +159,6 @@ func majorOf(version string) int {
 
 func compare(a, b string) int {
 	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(a, b string) int {
-		return cmp.Compare(majorOf(a), majorOf(b))
+		return cmp.Compare(MajorOf(a), MajorOf(b))
 	})
 }

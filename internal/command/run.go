@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 )
 
 // Run runs a program to its end. When ctx ends, the program and everything it
-// started in its process group gets SIGTERM, then SIGKILL, and the error wraps
+// started in its process group gets Spec.End, then SIGKILL, and the error wraps
 // that of ctx. A failure is an *ExitError.
 func (r *Runner) Run(ctx context.Context, s Spec) error {
 	name := filepath.Base(s.Path)
@@ -30,7 +31,7 @@ func (r *Runner) Run(ctx context.Context, s Spec) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
 	}
-	errs := &tail{}
+	errs := &Tail{}
 	wires, err := connect(cmd, s, errs, fail)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
@@ -42,9 +43,9 @@ func (r *Runner) Run(ctx context.Context, s Spec) error {
 	wires.started()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	err = wait(ctx, cmd.Process.Pid, ended, r.grace())
+	err = wait(ctx, cmd.Process.Pid, cmp.Or(s.End, syscall.SIGTERM), ended, r.grace())
 	wires.finish(ctx, r.grace())
-	return verdict(ctx, name, err, withoutSecrets(errs.String(), s.Env))
+	return verdict(ctx, name, err, WithoutSecrets(errs.String(), s.Env))
 }
 
 // verdict turns how a program ended into the error of Run. A broken stream or an
@@ -64,13 +65,13 @@ func verdict(ctx context.Context, name string, err error, stderr string) error {
 }
 
 // wait waits for the program, and ends its group when ctx ends first.
-func wait(ctx context.Context, group int, ended <-chan error, grace time.Duration) error {
+func wait(ctx context.Context, group int, end syscall.Signal, ended <-chan error, grace time.Duration) error {
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
-	signal(group, syscall.SIGTERM)
+	signal(group, end)
 	var err error
 	select {
 	case err = <-ended:
@@ -92,7 +93,7 @@ func signal(group int, s syscall.Signal) { _ = syscall.Kill(-group, s) }
 func (r *Runner) prepare(s Spec) (*exec.Cmd, error) {
 	cmd := exec.Command(s.Path, s.Args...)
 	cmd.Dir = s.Dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: cmp.Or(s.End, syscall.SIGKILL)}
 	home := os.Getenv("HOME")
 	if s.User != "" && os.Geteuid() == 0 {
 		who, err := user.Lookup(s.User)

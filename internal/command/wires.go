@@ -69,10 +69,10 @@ func (w *wires) input(from io.Reader, fail func(error)) (io.Reader, error) {
 // feed copies until the data or the child ends. A child that stops reading is no
 // error of the data: its exit status tells.
 func feed(to io.Writer, from io.Reader) error {
-	source := &watched{from: from}
+	source := &Watched{From: from}
 	_, err := io.Copy(to, source)
-	if source.err != nil {
-		return source.err
+	if source.Err != nil {
+		return source.Err
 	}
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
 		return nil
@@ -80,16 +80,17 @@ func feed(to io.Writer, from io.Reader) error {
 	return err
 }
 
-// watched remembers an error of its reader.
-type watched struct {
-	from io.Reader
-	err  error
+// Watched remembers an error of its reader, which io.Copy does not tell from one of
+// its writer.
+type Watched struct {
+	From io.Reader
+	Err  error // nil for the end of the data
 }
 
-func (r *watched) Read(p []byte) (int, error) {
-	n, err := r.from.Read(p)
+func (r *Watched) Read(p []byte) (int, error) {
+	n, err := r.From.Read(p)
 	if err != nil && err != io.EOF {
-		r.err = err
+		r.Err = err
 	}
 	return n, err
 }

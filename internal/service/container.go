@@ -6,6 +6,8 @@ import "context"
 // target that manages containers. The zero value means a program of a machine.
 type Place struct{ Target, Unit string }
 
+func (p Place) String() string { return p.Target + "/" + p.Unit }
+
 // Containers is what a target that manages containers does for the targets whose
 // servers run in them. It works through the engine's API: no shell, no client
 // program.
@@ -25,7 +27,7 @@ type Containers interface {
 // Disposable is what a disposable container gets.
 type Disposable struct {
 	Dir    string // made by Env.Dir; there under the same path, for both sides to read and write
-	Memory int64  // limit in bytes; 0 = that of the service, or none
+	Memory int64  // limit in bytes; 0 = that of the service, or half of what the machine has
 	// Data also gives it the volumes of the service itself, at their places and
 	// writable: for programs that work on the files of a server that stands still.
 	Data bool
@@ -35,6 +37,8 @@ type Disposable struct {
 type Container interface {
 	// Run is Containers.Exec in it.
 	Run(ctx context.Context, c Cmd) error
+	// Memory is the limit that it got, in bytes.
+	Memory() int64
 	// Forward listens on a loopback address of this machine and hands every connection
 	// to a port of the container's own loopback, until the container is closed.
 	Forward(ctx context.Context, port int) (address string, err error)

@@ -1,10 +1,11 @@
 // Package compose is the kind for a Docker Compose project: it compares what its
-// files declare with what the engine runs, samples its containers, and stops and
-// starts its services. It asks the engine's API.
+// files declare with what the engine runs, samples its containers, stops and
+// starts its services, and runs programs in them and in disposable containers of
+// their images. It asks the engine's API.
 //
-// It is not for creating containers: what the files declare is brought up by
-// docker compose, which a fix names, and which a step runs where a service has to be
-// made anew.
+// It is not for creating the project's own containers: what the files declare is
+// brought up by docker compose, which a fix names, and which a step runs where a
+// service has to be made anew.
 package compose
 
 import (
@@ -36,6 +37,7 @@ var (
 	_ service.Doer       = (*Instance)(nil)
 	_ service.Undoer     = (*Instance)(nil)
 	_ service.Prober     = (*Instance)(nil)
+	_ service.Containers = (*Instance)(nil)
 )
 
 // Instance is one declared project on one engine. Its client connects with the

@@ -42,6 +42,7 @@ func (in *Instance) look(ctx context.Context, name string) (*seen, error) {
 	s := &seen{version: version.Version, services: map[string][]container.InspectResponse{}}
 	for _, c := range list.Items {
 		switch {
+		case c.Labels[labelDisposable] != "": // our own
 		case c.Labels[labelProject] == "":
 			s.unmanaged = append(s.unmanaged, nameOf(c))
 		case c.Labels[labelProject] != name:
