@@ -34,9 +34,10 @@ var layers = []layer{
 	{"service/all", []string{""}},
 	{"service/servicetest", with("service$")},
 	{"service$", []string{"diag", "secret"}},
-	{"service/", with("service$")}, // a kind: never another kind, never a verb
+	{"sandbox", []string{"service$", "command"}},
+	{"service/", with("service$", "sandbox")}, // a kind: never another kind, never a verb
 	{"config", with("service$")},
-	{"inventory", with("service$", "config")},
+	{"inventory", with("service$", "sandbox", "config")},
 	{"journal", with("service$")},
 	{"repository", with("service$")},
 	{"workflow", with("service$")},

@@ -71,8 +71,10 @@ const (
 	outputLimit = 1 << 20
 )
 
-// Tail keeps the last 8 KiB written to it: what a program said at its end.
+// Tail keeps the last bytes written to it: what a program said at its end.
 type Tail struct {
+	Limit int // in bytes; 0 = 8 KiB
+
 	mu   sync.Mutex
 	kept []byte
 	cut  bool
@@ -83,16 +85,23 @@ func (t *Tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kept = append(t.kept, p...)
-	if over := len(t.kept) - tailSize; over > 0 {
-		t.kept, t.cut = append(t.kept[:0], t.kept[over:]...), true
+	if limit := cmp.Or(t.Limit, tailSize); len(t.kept) > 2*limit { // not with every write: it moves all that is kept
+		t.trim(limit)
 	}
 	return len(p), nil
+}
+
+func (t *Tail) trim(limit int) {
+	if over := len(t.kept) - limit; over > 0 {
+		t.kept, t.cut = append(t.kept[:0], t.kept[over:]...), true
+	}
 }
 
 // String is what was kept, without blanks around it.
 func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.trim(cmp.Or(t.Limit, tailSize))
 	text := strings.ToValidUTF8(strings.TrimSpace(string(t.kept)), "\uFFFD")
 	if t.cut {
 		return "… " + text

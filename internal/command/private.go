@@ -31,7 +31,7 @@ func alone(account *user.User) (*syscall.Credential, error) {
 	if err != nil {
 		return nil, fmt.Errorf("user %s: %w", account.Username, err)
 	}
-	c.Groups = nil // a private server needs nothing that is shared
+	c.Groups = nil // it needs nothing that is shared
 	return c, nil
 }
 

@@ -100,7 +100,7 @@ func (r *Runner) prepare(s Spec) (*exec.Cmd, error) {
 		if err != nil {
 			return nil, err
 		}
-		if cmd.SysProcAttr.Credential, err = credential(who); err != nil {
+		if cmd.SysProcAttr.Credential, err = alone(who); err != nil {
 			return nil, err
 		}
 		home = who.HomeDir

@@ -44,6 +44,7 @@ func New(cfg *config.Config, envOf func(target string) service.Env) *Inventory {
 	for _, s := range inOrder(cfg.Services) {
 		env := envOf(s.Name)
 		env.RunsIn = s.RunsIn
+		env = alsoInside(env)
 		inv.targets = append(inv.targets, Target{
 			Name: s.Name, Kind: s.Kind, After: s.After, Limit: int64(s.Limit), RunsIn: s.RunsIn, Stops: s.Stops(),
 			env: env, config: s.Config,

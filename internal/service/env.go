@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"upkeep/internal/secret"
@@ -51,11 +52,18 @@ type Cmd struct {
 	Major   int      // lowest acceptable major version; 0 = any
 	Args    []string // never a secret
 	Env     []string // KEY=value, added to a minimal environment; the place for a password
-	Dir     string
-	Stdin   io.Reader
-	Stdout  io.Writer
-	// User to run as when upkeep runs as root; empty = as upkeep itself.
+	// Inside takes the place of Env where the program runs in the container of
+	// Env.RunsIn: the server has another address there.
+	Inside []string
+	Dir    string
+	Stdin  io.Reader
+	Stdout io.Writer
+	// User to run as when upkeep runs as root; empty = as upkeep itself, in a container
+	// as its image says.
 	User string
+	// End is the signal that asks it to end when its context does, before SIGKILL; 0 =
+	// SIGTERM.
+	End syscall.Signal
 }
 
 // State is a small key-value store per target. A missing key is "".

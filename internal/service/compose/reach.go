@@ -2,10 +2,12 @@ package compose
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -19,7 +21,7 @@ import (
 func (x *execution) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*grace)
 	defer cancel()
-	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+	for _, signal := range []syscall.Signal{cmp.Or(x.cmd.End, unix.SIGTERM), unix.SIGKILL} {
 		got, err := x.started(ctx)
 		if err != nil || !got.Running {
 			return x.in.unlessGone(err)
@@ -57,7 +59,7 @@ func (x *execution) started(ctx context.Context) (client.ExecInspectResult, erro
 }
 
 // signal reaches a process of a container with all that it started.
-func (in *Instance) signal(container string, pid int, s unix.Signal) error {
+func (in *Instance) signal(container string, pid int, s syscall.Signal) error {
 	if err := in.holds(container, pid); err != nil {
 		return err
 	}

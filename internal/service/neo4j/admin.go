@@ -58,7 +58,7 @@ func (in *Instance) adminHere(ctx context.Context, a *admin, version string) err
 	if err := configure(a.dir, "server.directories.data="+in.cfg.Dump.Data); err != nil {
 		return err
 	}
-	a.run = in.running(program, a.dir, filepath.Join(a.dir, "conf"), "")
+	a.run = running(in.env.Run, program, a.dir, true)
 	a.clean = func() error { return sameOwner(in.cfg.Dump.Data, a.database) }
 	return nil
 }
@@ -69,6 +69,9 @@ func (in *Instance) adminProgram(ctx context.Context, version string) (string, e
 	const name = "neo4j-admin"
 	major, _ := strconv.Atoi(majorOf(version)) // 0 when the server does not answer: any
 	path, found, err := in.env.Find(ctx, name, major)
+	if err == nil && !filepath.IsAbs(path) {
+		err = fmt.Errorf("%s of this machine, which has the files: %w", name, service.ErrNoTool)
+	}
 	if err == nil && major > 0 && majorOf(found) != majorOf(version) {
 		err = fmt.Errorf("%s is of version %s, the server of %s: %w", path, found, version, service.ErrNoTool)
 	}
@@ -78,14 +81,15 @@ func (in *Instance) adminProgram(ctx context.Context, version string) (string, e
 	return path, nil
 }
 
-// running is the program with a configuration of upkeep's own and bounded memory.
-func (in *Instance) running(program, dir, conf, user string) func(ctx context.Context, args ...string) error {
-	env := []string{"NEO4J_CONF=" + conf, "HEAP_SIZE=512m"}
-	if java := os.Getenv("JAVA_HOME"); java != "" {
+// running is the program with the configuration in dir and bounded memory. here says
+// that it runs on this machine.
+func running(run func(context.Context, service.Cmd) error, program, dir string, here bool) func(ctx context.Context, args ...string) error {
+	env := []string{"NEO4J_CONF=" + filepath.Join(dir, "conf"), "HEAP_SIZE=512m"}
+	if java := os.Getenv("JAVA_HOME"); java != "" && here {
 		env = append(env, "JAVA_HOME="+java)
 	}
 	return func(ctx context.Context, args ...string) error {
-		return in.env.Run(ctx, service.Cmd{Program: program, Args: args, Env: env, Dir: dir, User: user})
+		return run(ctx, service.Cmd{Program: program, Args: args, Env: env, Dir: dir})
 	}
 }
 

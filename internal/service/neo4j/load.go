@@ -127,16 +127,22 @@ func (s *sibling) load(ctx context.Context, c service.Copy, sel service.Selectio
 	if !sel.All() {
 		return fmt.Errorf("restore %q out of a dump: %w", sel.Only, service.ErrUnsupported)
 	}
-	if err := s.srv.stop(); err != nil {
-		return err
+	if s.srv.running != nil { // an earlier attempt began it
+		if err := s.srv.running.Stop(); err != nil {
+			return err
+		}
 	}
-	program, _, err := s.in.env.Find(ctx, filepath.Join(filepath.Dir(s.srv.program), "neo4j-admin"), 0)
+	box := s.srv.box
+	program, _, err := box.Env().Find(ctx, filepath.Join(filepath.Dir(box.Program), "neo4j-admin"), 0)
 	if err != nil {
 		return &service.Fault{ID: "neo4j.no-admin", Args: service.Args{"major": majorOf(c.Manifest().Version)}, Err: err}
 	}
-	a := &admin{dir: s.srv.dir, database: s.srv.database, clean: s.srv.own}
-	a.run = s.in.running(program, a.dir, filepath.Join(a.dir, "conf"), "")
+	a := &admin{dir: box.Dir, database: s.srv.database, clean: s.srv.own}
+	a.run = running(box.Run, program, a.dir, box.Place == service.Place{})
 	if err := a.fetch(ctx, c, r); err != nil {
+		return err
+	}
+	if err := s.srv.own(); err != nil { // the program runs as the server's user
 		return err
 	}
 	if err := errors.Join(a.load(ctx), os.Remove(a.path())); err != nil {
@@ -154,9 +160,7 @@ func (s *sibling) load(ctx context.Context, c service.Copy, sel service.Selectio
 // begin starts the scratch server over a loaded store. The number of a database comes
 // with its store; that of the system database tells servers apart.
 func (s *sibling) begin(ctx context.Context, m service.Manifest) error {
-	if err := s.srv.start(); err != nil {
-		return err
-	}
+	s.srv.start()
 	if err := s.srv.await(ctx, s.in); err != nil {
 		return err
 	}

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"strconv"
 
-	"upkeep/internal/command"
+	"upkeep/internal/sandbox"
 	"upkeep/internal/secret"
 	"upkeep/internal/service"
 )
@@ -18,9 +17,8 @@ const scratchPurpose = "neo4j"
 // sibling is a scratch server with the means of an Instance. It judges content
 // only: nothing about its health says anything about the target.
 type sibling struct {
-	in      *Instance
-	srv     *scratchServer
-	removed bool // its directory
+	in  *Instance
+	srv *scratchServer
 }
 
 var (
@@ -30,15 +28,12 @@ var (
 	_ service.Identifier = (*sibling)(nil)
 )
 
-// Scratch starts an empty server of at least the copy's major version on this
-// machine, which listens on the loopback address and has a password of its own.
+// Scratch starts an empty server of at least the copy's major version, on this machine
+// or in a container of the server's image. It listens on the loopback address and has a
+// password of its own.
 func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Report) (service.Instance, error) {
 	m := c.Manifest()
-	program, err := in.scratchProgram(ctx, m.Version)
-	if err != nil {
-		return nil, err
-	}
-	srv, err := in.newScratchServer(ctx, program, m.Attrs[attrDatabase])
+	srv, err := in.newScratchServer(ctx, m.Version, m.Attrs[attrDatabase])
 	if err != nil {
 		return nil, err
 	}
@@ -52,12 +47,12 @@ func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Repor
 	return sib, nil
 }
 
-func (in *Instance) scratchProgram(ctx context.Context, version string) (string, error) {
+func scratchProgram(ctx context.Context, find sandbox.Find, version string) (string, error) {
 	major, err := strconv.Atoi(majorOf(version))
 	if err != nil {
 		return "", fmt.Errorf("the copy is of version %q: %w", version, service.ErrNoScratch)
 	}
-	path, _, err := in.env.Find(ctx, "neo4j", major)
+	path, _, err := find(ctx, "neo4j", major)
 	if err != nil {
 		return "", &service.Fault{ID: "neo4j.no-scratch-server", Args: service.Args{"major": major},
 			Err: fmt.Errorf("%w: %w", service.ErrNoScratch, err)}
@@ -74,9 +69,7 @@ func (in *Instance) on(srv *scratchServer) *Instance {
 }
 
 func (s *sibling) raise(ctx context.Context, m service.Manifest) error {
-	if err := s.srv.start(); err != nil {
-		return err
-	}
+	s.srv.start()
 	if err := s.srv.await(ctx, s.in); err != nil {
 		return err
 	}
@@ -109,32 +102,18 @@ func (s *sibling) Query(ctx context.Context, statement string) iter.Seq2[service
 func (s *sibling) Identity(ctx context.Context) (string, error) { return s.in.Identity(ctx) }
 
 // Close ends the server and removes its directory. It may be called again.
-func (s *sibling) Close() error {
-	if err := s.srv.stop(); err != nil || s.removed {
+func (s *sibling) Close() error { return s.srv.box.Close() }
+
+// Sweep ends the servers of killed runs and removes what they left.
+func (in *Instance) Sweep(ctx context.Context) error {
+	left, err := in.env.Leftovers(dumpPurpose)
+	if err != nil {
+		return fmt.Errorf("look for leftovers: %w", err)
+	}
+	if err := in.discard(ctx, left); err != nil {
 		return err
 	}
-	s.removed = true
-	return s.srv.remove()
-}
-
-// Sweep ends the servers of killed runs, known by their working directory, and
-// removes what they left.
-func (in *Instance) Sweep(ctx context.Context) error {
-	for _, purpose := range []string{scratchPurpose, tablePurpose, dumpPurpose} {
-		left, err := in.env.Leftovers(purpose)
-		if err != nil {
-			return fmt.Errorf("look for leftovers: %w", err)
-		}
-		if err := in.discard(ctx, left); err != nil {
-			return err
-		}
-		for _, dir := range left {
-			if err := errors.Join(command.KillIn(dir), os.RemoveAll(dir)); err != nil {
-				return fmt.Errorf("remove %s: %w", dir, err)
-			}
-		}
-	}
-	return ctx.Err()
+	return sandbox.Sweep(ctx, in.env, scratchPurpose, tablePurpose, dumpPurpose)
 }
 
 // discard removes the containers that worked on the server's files in these

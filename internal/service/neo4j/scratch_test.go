@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,6 +30,23 @@ func TestWithoutAProgramThereIsNoScratch(t *testing.T) {
 	}
 }
 
+// launcherIn is the process that stands in a directory and has the settings of the
+// virtual machine in its arguments, below /proc.
+func launcherIn(t *testing.T, dir string) string {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cwd")
+	must(t, err)
+	for _, link := range all {
+		proc := filepath.Dir(link) + "/"
+		argv, _ := os.ReadFile(proc + "cmdline") // it may have ended
+		if cwd, err := os.Readlink(link); err == nil && cwd == dir && strings.Contains(string(argv), "-Xmx") {
+			return proc
+		}
+	}
+	t.Fatalf("no server stands in %s", dir)
+	return ""
+}
+
 // TestAScratchServerIsNobodyElses looks at the process: an ordinary user's, without
 // a password in its arguments, and gone after Close.
 func TestAScratchServerIsNobodyElses(t *testing.T) {
@@ -36,7 +54,7 @@ func TestAScratchServerIsNobodyElses(t *testing.T) {
 	scratch, err := in.Scratch(t.Context(), backup(t, in, nil), service.Report{})
 	must(t, err)
 	srv := scratch.(*sibling).srv
-	proc := fmt.Sprintf("/proc/%d/", srv.pid)
+	proc := launcherIn(t, srv.box.Dir)
 	argv, err := os.ReadFile(proc + "cmdline")
 	must(t, err)
 	environ, err := os.ReadFile(proc + "environ")
@@ -53,7 +71,7 @@ func TestAScratchServerIsNobodyElses(t *testing.T) {
 	if _, err := os.Stat(proc); err == nil {
 		t.Error("it is still there")
 	}
-	if _, err := os.Stat(srv.dir); err == nil {
+	if _, err := os.Stat(srv.box.Dir); err == nil {
 		t.Error("its directory is still there")
 	}
 }

@@ -69,5 +69,5 @@ func (in *Instance) Close() error {
 	if in.scratch == nil {
 		return nil
 	}
-	return in.scratch.close()
+	return in.scratch.box.Close()
 }

@@ -125,7 +125,16 @@ func (r *restoring) spool(ctx context.Context, name, dir string) (path string, e
 	if err != nil {
 		return "", err
 	}
-	return path, errors.Join(r.whole(ctx, name, file), file.Close())
+	return path, errors.Join(r.whole(ctx, name, file), file.Close(), r.in.hand(path))
+}
+
+// hand gives a file to the user as whom the programs of a scratch server run in a
+// container.
+func (in *Instance) hand(path string) error {
+	if in.scratch == nil || !in.scratch.contained() {
+		return nil
+	}
+	return in.scratch.box.Hand(path)
 }
 
 // whole writes a part to w and makes sure that it is the one of the manifest.

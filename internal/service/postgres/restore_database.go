@@ -167,7 +167,7 @@ func (r *restoring) useList(ctx context.Context, archive, toc string, args ...st
 
 func (r *restoring) useListTo(ctx context.Context, archive, toc string, stdout io.Writer, args ...string) error {
 	chosen := archive + ".list"
-	if err := os.WriteFile(chosen, []byte(toc), 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(chosen, []byte(toc), 0o600), r.in.hand(chosen)); err != nil {
 		return err
 	}
 	return r.pgRestore(ctx, nil, stdout, append(args, "--use-list="+chosen, archive)...)

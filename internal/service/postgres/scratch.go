@@ -14,15 +14,16 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"upkeep/internal/sandbox"
 	"upkeep/internal/service"
 )
 
 // scratchPurpose names the directories of scratch servers.
 const scratchPurpose = "postgres"
 
-// Scratch makes an empty server of the copy's major version on this machine,
-// reached through a Unix socket in a private directory only. It knows neither the
-// address nor the password of the source.
+// Scratch makes an empty server of the copy's major version, on this machine or in a
+// container of the server's image, reached through a Unix socket in a private
+// directory only. It knows neither the address nor the password of the source.
 func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Report) (service.Instance, error) {
 	m := c.Manifest()
 	s, err := in.newScratchServer(ctx, m)
@@ -31,37 +32,29 @@ func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Repor
 	}
 	sibling := in.siblingAt(s, m.Attrs["bootstrap"])
 	if err := sibling.raise(ctx, m); err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.box.Close())
 	}
 	return sibling, nil
 }
 
 // newScratchServer finds the programs and makes the directory.
 func (in *Instance) newScratchServer(ctx context.Context, m service.Manifest) (*scratchServer, error) {
-	s := &scratchServer{env: in.env, major: majorOf(m.Version), password: rand.Text()}
-	for program, path := range map[string]*string{"initdb": nil, "postgres": &s.program} {
-		found, err := in.exactly(ctx, program, s.major)
-		if err != nil {
-			return nil, err
-		}
-		if path != nil {
-			*path = found
-		}
-	}
+	s := &scratchServer{major: majorOf(m.Version), password: rand.Text()}
 	var err error
-	if s.user, err = serverUser(); err != nil {
-		return nil, err
-	}
-	if s.dir, s.remove, err = in.env.Dir(scratchPurpose); err != nil {
-		return nil, fmt.Errorf("make a directory for the scratch server: %w", err)
-	}
-	return s, nil
+	s.box, err = sandbox.Open(ctx, in.env, sandbox.Wanted{Purpose: scratchPurpose, Users: []string{"postgres", "nobody"},
+		Choose: func(ctx context.Context, find sandbox.Find) (string, error) {
+			if _, err := exactly(ctx, find, "initdb", s.major); err != nil {
+				return "", err
+			}
+			return exactly(ctx, find, "postgres", s.major)
+		}})
+	return s, err
 }
 
 // exactly finds a program of one major version: a newer server would prove
 // something else than that the copy comes back where it came from.
-func (in *Instance) exactly(ctx context.Context, program string, major int) (string, error) {
-	path, version, err := in.env.Find(ctx, program, major)
+func exactly(ctx context.Context, find sandbox.Find, program string, major int) (string, error) {
+	path, version, err := find(ctx, program, major)
 	if err == nil && majorOf(version) == major {
 		return path, nil
 	}
@@ -73,14 +66,12 @@ func (in *Instance) exactly(ctx context.Context, program string, major int) (str
 		Err:  fmt.Errorf("%s of version %d is not installed here: %w", program, major, service.ErrNoScratch)}
 }
 
-// siblingAt is the instance of a scratch server. Its environment resolves no
-// secrets.
+// siblingAt is the instance of a scratch server, which finds its programs where that
+// runs. Its environment resolves no secrets.
 func (in *Instance) siblingAt(s *scratchServer, user string) *Instance {
 	address := url.URL{Scheme: "postgres", User: url.User(user), Path: "/postgres",
-		RawQuery: url.Values{"host": {s.dir}, "port": {scratchPort}, "sslmode": {"disable"}}.Encode()}
-	env := in.env
-	env.Secret = nil
-	return &Instance{env: env, cfg: Config{URL: address.String()}, scratch: s, asked: in.declaredDatabase(),
+		RawQuery: url.Values{"host": {s.box.Dir}, "port": {scratchPort}, "sslmode": {"disable"}}.Encode()}
+	return &Instance{env: s.box.Env(), cfg: Config{URL: address.String()}, scratch: s, asked: in.declaredDatabase(),
 		password: func(context.Context) (string, error) { return s.password, nil }}
 }
 
@@ -90,7 +81,7 @@ func (in *Instance) raise(ctx context.Context, m service.Manifest) error {
 	if err := in.scratch.initialise(ctx, m.Attrs["bootstrap"]); err != nil {
 		return fmt.Errorf("make the scratch server: %w", err)
 	}
-	if err := in.scratch.configure(preloaded(m, in.scratch.program)); err != nil {
+	if err := in.scratch.configure(in.scratch.preloaded(m)); err != nil {
 		return fmt.Errorf("configure the scratch server: %w", err)
 	}
 	if err := in.scratch.start(ctx, func(ctx context.Context) error {
@@ -112,8 +103,8 @@ func (in *Instance) raise(ctx context.Context, m service.Manifest) error {
 
 // preloaded chooses the libraries that an extension of the copy may need at the
 // start of the server: those that the source preloads, that carry the name of an
-// installed extension and that are there.
-func preloaded(m service.Manifest, program string) (libraries []string) {
+// installed extension and that are there: in an image of the source's, all are.
+func (s *scratchServer) preloaded(m service.Manifest) (libraries []string) {
 	var installed []string
 	for _, e := range entriesOf(m, isExtension, "") {
 		installed = append(installed, e.Attrs["extension"])
@@ -123,7 +114,8 @@ func preloaded(m service.Manifest, program string) (libraries []string) {
 		if name == "" || !slices.Contains(installed, name) {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(filepath.Dir(program), "..", "lib", name+".so")); err == nil {
+		_, missing := os.Stat(filepath.Join(filepath.Dir(s.box.Program), "..", "lib", name+".so"))
+		if s.contained() || missing == nil {
 			libraries = append(libraries, name)
 		}
 	}
@@ -149,21 +141,9 @@ func extensionsAvailable(ctx context.Context, conn *pgx.Conn, m service.Manifest
 
 // Sweep ends and removes the scratch servers of killed runs.
 func (in *Instance) Sweep(ctx context.Context) error {
-	var failed error
-	for _, purpose := range []string{scratchPurpose, restorePurpose, dumpPurpose} {
-		left, err := in.env.Leftovers(purpose)
-		if err != nil {
-			return fmt.Errorf("look for leftovers: %w", err)
-		}
-		for _, dir := range left {
-			if err := endLeftover(ctx, filepath.Join(dir, "data")); err != nil {
-				failed = errors.Join(failed, err)
-				continue
-			}
-			failed = errors.Join(failed, os.RemoveAll(dir))
-		}
-	}
-	return failed
+	return sandbox.SweepWith(ctx, in.env, func(ctx context.Context, dir string) error {
+		return endLeftover(ctx, filepath.Join(dir, "data"))
+	}, scratchPurpose, restorePurpose, dumpPurpose)
 }
 
 // endLeftover ends the server that runs in a data directory, if there is one. A

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"upkeep/internal/command"
+	"upkeep/internal/sandbox"
 	"upkeep/internal/secret"
 	"upkeep/internal/service"
 )
@@ -20,9 +20,8 @@ const scratchPurpose = "drill"
 // sibling is a scratch server with the means of an Instance. It judges content
 // only: nothing about its health says anything about the target.
 type sibling struct {
-	in      *Instance
-	srv     *server
-	removed bool // its directory
+	in  *Instance
+	srv *server
 }
 
 var (
@@ -35,11 +34,7 @@ var (
 // Scratch starts an empty server that can read the copy.
 func (in *Instance) Scratch(ctx context.Context, c service.Copy, r service.Report) (service.Instance, error) {
 	m := c.Manifest()
-	program, err := in.scratchProgram(ctx, m.Attrs[attrFormat])
-	if err != nil {
-		return nil, err
-	}
-	srv, err := in.newServer(program, databasesOf(m))
+	srv, err := in.newServer(ctx, m.Attrs[attrFormat], databasesOf(m))
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +60,12 @@ func (in *Instance) on(srv *server) *Instance {
 	return &Instance{env: env, cfg: cfg, at: endpoint{network: "unix", address: srv.socket()}, replica: true}
 }
 
-// scratchProgram finds a server that reads the format. One whose version is not
+// scratchProgram finds a server in one place that reads the format. One whose version is not
 // known to us is tried.
-func (in *Instance) scratchProgram(ctx context.Context, format string) (string, error) {
+func scratchProgram(ctx context.Context, find sandbox.Find, format string) (string, error) {
 	var reasons []error
 	for _, name := range []string{"redis-server", "valkey-server"} {
-		path, about, err := in.env.Find(ctx, name, 0)
+		path, about, err := find(ctx, name, 0)
 		if err != nil {
 			reasons = append(reasons, err)
 			continue
@@ -142,9 +137,7 @@ func dbNumber(entry string) (int, bool) {
 }
 
 func (s *sibling) start(ctx context.Context) error {
-	if err := s.srv.start(); err != nil {
-		return err
-	}
+	s.srv.start()
 	return s.srv.await(ctx, s.in)
 }
 
@@ -155,7 +148,7 @@ func (s *sibling) Restore(ctx context.Context, c service.Copy, sel service.Selec
 	if !sel.All() {
 		return s.in.Restore(ctx, c, sel, r)
 	}
-	if err := s.srv.stop(); err != nil {
+	if err := s.srv.running.Stop(); err != nil {
 		return err
 	}
 	if err := s.put(ctx, c, r); err != nil {
@@ -185,7 +178,7 @@ func (s *sibling) put(ctx context.Context, c service.Copy, r service.Report) (er
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("put the copy on the scratch disk: %w", err)
 	}
-	return s.srv.own(s.srv.rdb())
+	return s.srv.box.Hand(s.srv.rdb())
 }
 
 // openCopy opens the one part and tells its size, -1 while unknown.
@@ -249,25 +242,9 @@ func (s *sibling) Query(ctx context.Context, statement string) iter.Seq2[service
 func (s *sibling) Identity(ctx context.Context) (string, error) { return s.in.Identity(ctx) }
 
 // Close ends the server and removes its directory. It may be called again.
-func (s *sibling) Close() error {
-	if err := s.srv.stop(); err != nil || s.removed {
-		return err
-	}
-	s.removed = true
-	return s.srv.remove()
-}
+func (s *sibling) Close() error { return s.srv.box.Close() }
 
-// Sweep ends the servers of killed runs, known by their working directory, and
-// removes what they left.
+// Sweep ends the servers of killed runs and removes what they left.
 func (in *Instance) Sweep(ctx context.Context) error {
-	left, err := in.env.Leftovers(scratchPurpose)
-	if err != nil {
-		return fmt.Errorf("look for leftovers: %w", err)
-	}
-	for _, dir := range left {
-		if err := errors.Join(command.KillIn(dir), os.RemoveAll(dir)); err != nil {
-			return fmt.Errorf("remove %s: %w", dir, err)
-		}
-	}
-	return nil
+	return sandbox.Sweep(ctx, in.env, scratchPurpose)
 }

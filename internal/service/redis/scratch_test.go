@@ -46,18 +46,19 @@ func TestScratchIsPrivateAndLeavesNothing(t *testing.T) {
 	in := declare(t, s) // its environment fails the test over directories that remain
 	c := backup(t, in)
 	sib := scratch(t, in, c).(*sibling)
-	argv, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", sib.srv.pid))
+	proc := processIn(t, sib.srv.box.Dir)
+	argv, err := os.ReadFile(filepath.Join(proc, "cmdline"))
 	must(t, err)
 	if strings.Contains(string(argv), sib.srv.password) {
 		t.Error("the password is in argv")
 	}
-	info, err := os.Stat(filepath.Join(sib.srv.dir, "redis.conf"))
+	info, err := os.Stat(filepath.Join(sib.srv.box.Dir, "redis.conf"))
 	must(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("the configuration is %v", info.Mode())
 	}
 	var as syscall.Stat_t
-	must(t, syscall.Stat(fmt.Sprintf("/proc/%d", sib.srv.pid), &as))
+	must(t, syscall.Stat(proc, &as))
 	if os.Getuid() == 0 && as.Uid == 0 {
 		t.Error("the scratch server runs as root")
 	}
@@ -66,9 +67,23 @@ func TestScratchIsPrivateAndLeavesNothing(t *testing.T) {
 		t.Errorf("a stranger gets %v", err)
 	}
 	must(t, sib.Close())
-	if _, err := os.Stat(sib.srv.dir); !os.IsNotExist(err) {
+	if _, err := os.Stat(sib.srv.box.Dir); !os.IsNotExist(err) {
 		t.Errorf("the directory is still there: %v", err)
 	}
+}
+
+// processIn is the one that stands in a directory, below /proc.
+func processIn(t *testing.T, dir string) string {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cwd")
+	must(t, err)
+	for _, link := range all {
+		if cwd, err := os.Readlink(link); err == nil && cwd == dir {
+			return filepath.Dir(link)
+		}
+	}
+	t.Fatalf("no process stands in %s", dir)
+	return ""
 }
 
 func TestSweepEndsWhatAKilledRunLeft(t *testing.T) {
@@ -79,17 +94,17 @@ func TestSweepEndsWhatAKilledRunLeft(t *testing.T) {
 	must(t, err)
 	srv := sib.(*sibling).srv
 	must(t, in.Sweep(t.Context())) // its own is in use
-	if !srv.running() {
+	if !srv.running.Running() {
 		t.Fatal("a scratch in use was swept")
 	}
 	later := declare(t, s, func(_ *Config, e *service.Env) { *e = servicetest.Later(t, env) })
 	must(t, later.Sweep(t.Context()))
-	select {
-	case <-srv.done:
-	case <-time.After(20 * time.Second):
-		t.Error("the server still runs")
+	for end := time.Now().Add(20 * time.Second); srv.running.Running(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the server still runs")
+		}
 	}
-	if _, err := os.Stat(srv.dir); !os.IsNotExist(err) {
+	if _, err := os.Stat(srv.box.Dir); !os.IsNotExist(err) {
 		t.Errorf("the directory is still there: %v", err)
 	}
 }

@@ -70,14 +70,14 @@ func emptied(t testing.TB, place string) {
 }
 
 func environment(t testing.TB, place string) service.Env {
-	s := &scratch{place: place, mine: map[string]bool{}}
+	s, tools := &scratch{place: place, mine: map[string]bool{}}, &programs{}
 	return service.Env{
 		Target: "target",
 		Log:    slog.New(slog.DiscardHandler),
 		Base:   t.TempDir(),
 		Secret: reveal,
-		Run:    run,
-		Find:   find,
+		Run:    tools.run,
+		Find:   tools.find,
 		Peer: func(target string) (service.Instance, error) {
 			return nil, fmt.Errorf("target %q: %w", target, service.ErrUndeclared)
 		},
