@@ -5,6 +5,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -12,10 +13,14 @@ import (
 	"upkeep/lab"
 )
 
-// startEngine starts a Docker engine with the image lab/base:1, sets NAME_HOST and
+// startEngine starts a Docker engine with the image lab/base:1, and with the option
+// servers also lab/servers:1, sets NAME_HOST and
 // DOCKER_HOST for the docker program, and NAME_COMPOSE, the program docker compose.
-func startEngine(ts *testscript.TestScript, name string) {
+func startEngine(ts *testscript.TestScript, name string, options []string) {
 	e := lab.Docker(scriptTB{ts})
+	if slices.Contains(options, "servers") {
+		ts.Check(e.ImportServers(context.Background()))
+	}
 	compose, err := lab.ComposeProgram()
 	ts.Check(err)
 	ts.Value(labKey{}).(*servers).engines[name] = e

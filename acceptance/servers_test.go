@@ -80,7 +80,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	switch args[0] {
 	case "docker":
-		startEngine(ts, args[1])
+		startEngine(ts, args[1], args[2:])
 		return
 	case "celery":
 		startWorker(ts, args[1], args[2:])

@@ -198,22 +198,32 @@ func (e *Engine) importBase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	said, err := e.Client.ImageImport(ctx, client.ImageImportSource{Source: archive, SourceName: "-"}, BaseImage,
-		client.ImageImportOptions{Changes: []string{`CMD ["sleep", "infinity"]`, "ENV PATH=/bin"}})
+	return e.importImage(ctx, archive, BaseImage, "/bin")
+}
+
+// importImage makes an image of an archive whose programs lie in path.
+func (e *Engine) importImage(ctx context.Context, archive io.Reader, name, path string) error {
+	said, err := e.Client.ImageImport(ctx, client.ImageImportSource{Source: archive, SourceName: "-"}, name,
+		client.ImageImportOptions{Changes: []string{`CMD ["sleep", "infinity"]`, "ENV PATH=" + path}})
 	if err != nil {
-		return fmt.Errorf("import %s: %w", BaseImage, err)
+		return fmt.Errorf("import %s: %w", name, err)
 	}
 	_, err = io.Copy(io.Discard, said) // it is there when all was said
 	return errors.Join(err, said.Close())
 }
 
 func baseArchive() (io.Reader, error) {
-	program, err := os.ReadFile(busybox)
-	if err != nil {
-		return nil, fmt.Errorf("read busybox: %w", err)
-	}
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
+	return &archive, errors.Join(putBase(w), w.Close())
+}
+
+// putBase writes busybox and its directories.
+func putBase(w *tar.Writer) error {
+	program, err := os.ReadFile(busybox)
+	if err != nil {
+		return fmt.Errorf("read busybox: %w", err)
+	}
 	put := func(h tar.Header, content []byte) {
 		h.Size = int64(len(content))
 		err = errors.Join(err, w.WriteHeader(&h))
@@ -227,7 +237,7 @@ func baseArchive() (io.Reader, error) {
 	for _, name := range []string{"sh", "sleep", "cat", "dd", "tail", "test", "touch", "rm", "echo", "true", "false"} {
 		put(tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}, nil)
 	}
-	return &archive, errors.Join(err, w.Close())
+	return err
 }
 
 // sweepDocker removes what engines of killed tests left behind.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 
 	"upkeep/internal/service"
 )
@@ -37,14 +38,27 @@ func (a *App) Doctor(ctx context.Context) (Diagnosis, error) {
 		if err != nil {
 			return d, err
 		}
-		if p, ok := in.(service.Prober); ok {
-			for _, n := range p.Probe(ctx) {
-				d.Needs = append(d.Needs, TargetNeed{t.Name, n})
-			}
+		for _, n := range needsOf(ctx, t.Kind, in) {
+			d.Needs = append(d.Needs, TargetNeed{t.Name, n})
 		}
 		if err := in.Close(); err != nil {
 			return d, err
 		}
 	}
 	return d, nil
+}
+
+// needsOf are the programs of a target. What it copies or proves without any, upkeep
+// does itself.
+func needsOf(ctx context.Context, kind service.Kind, in service.Instance) (needs []service.Need) {
+	if p, ok := in.(service.Prober); ok {
+		needs = p.Probe(ctx)
+	}
+	for _, use := range []string{"backup", "drill"} {
+		serves := func(n service.Need) bool { return n.Use == use }
+		if kind.Offers(use) && !slices.ContainsFunc(needs, serves) {
+			needs = append(needs, service.Need{Name: use, Use: use, Found: "upkeep"})
+		}
+	}
+	return needs
 }

@@ -121,6 +121,10 @@ type Need struct {
 	Name  string // "pg_dump 15"
 	Found string // where, and its version; empty when missing
 	Use   string // capability that needs it: "backup", "drill"
+	// Container is where it is taken from: the service that runs_in names; empty = this
+	// machine.
+	Container string `json:",omitempty"`
+	Install   string `json:",omitempty"` // command that puts it on this machine, where there is one
 }
 
 // Selection narrows a restore. The zero value selects everything.

@@ -6,6 +6,7 @@ import (
 
 	driver "github.com/neo4j/neo4j-go-driver/v5/neo4j"
 
+	"upkeep/internal/sandbox"
 	"upkeep/internal/service"
 )
 
@@ -67,9 +68,5 @@ func (l *link) sample(ctx context.Context, cypher string) (int64, error) {
 
 // Probe says whether a drill can take place here.
 func (in *Instance) Probe(ctx context.Context) []service.Need {
-	need := service.Need{Name: "neo4j", Use: "drill"}
-	if path, version, err := in.env.Find(ctx, "neo4j", 0); err == nil {
-		need.Found = path + " " + version
-	}
-	return []service.Need{need}
+	return []service.Need{sandbox.Need(ctx, in.env, service.Need{Name: "neo4j", Use: "drill"}, "neo4j", 0, nil)}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -177,4 +178,30 @@ func (in *Instance) childEnv(ctx context.Context) ([]string, error) {
 		}
 	}
 	return env, nil
+}
+
+// childEnvs is childEnv for a program of this machine, and for one in the container of
+// the server, where that is reached at the address that it itself has.
+func (in *Instance) childEnvs(ctx context.Context) (env, inside []string, err error) {
+	if env, err = in.childEnv(ctx); err != nil || in.env.RunsIn.Target == "" {
+		return env, nil, err
+	}
+	conn, _, err := in.connectServer(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = goodbye(ctx, conn) }()
+	var host, port string
+	err = conn.QueryRow(ctx, `SELECT coalesce(host(inet_server_addr()), split_part(current_setting('unix_socket_directories'), ',', 1)),
+		current_setting('port')`).Scan(&host, &port)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask the server for its own address: %w", fault(err))
+	}
+	for _, variable := range env {
+		name, _, _ := strings.Cut(variable, "=")
+		if name != "PGHOST" && name != "PGPORT" && !strings.HasPrefix(name, "PGSSL") { // files of certificates are not there
+			inside = append(inside, variable)
+		}
+	}
+	return env, append(inside, "PGHOST="+host, "PGPORT="+port), nil
 }

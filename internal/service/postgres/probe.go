@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"upkeep/internal/sandbox"
 	"upkeep/internal/service"
 )
 
@@ -22,16 +23,31 @@ func (in *Instance) Probe(ctx context.Context) []service.Need {
 		{Name: "pg_restore", Use: "restore"},
 		{Name: "initdb", Use: "drill"}, {Name: "postgres", Use: "drill"},
 	}
-	for i := range needs {
-		n := &needs[i]
-		path, version, err := in.env.Find(ctx, n.Name, major)
-		// A scratch server is of exactly the source's version.
-		if err == nil && (n.Use != "drill" || major == 0 || majorOf(version) == major) {
-			n.Found = fmt.Sprintf("%s (%s)", path, version)
-		}
-		if major > 0 {
-			n.Name = fmt.Sprintf("%s %d", n.Name, major)
-		}
+	for i, n := range needs {
+		needs[i] = in.need(ctx, n, major)
 	}
 	return needs
+}
+
+func (in *Instance) need(ctx context.Context, n service.Need, major int) service.Need {
+	program := n.Name
+	if major > 0 {
+		n.Name = fmt.Sprintf("%s %d", program, major)
+	}
+	n.Install = packageOf(n.Use, major)
+	// A scratch server is of exactly the source's version.
+	exact := func(version string) bool { return n.Use != "drill" || major == 0 || majorOf(version) == major }
+	return sandbox.Need(ctx, in.env, n, program, major, exact)
+}
+
+// packageOf installs what a capability needs.
+func packageOf(use string, major int) string {
+	name := "postgresql-client"
+	if use == "drill" {
+		name = "postgresql"
+	}
+	if major > 0 {
+		name = fmt.Sprintf("%s-%d", name, major)
+	}
+	return "apt install " + name
 }

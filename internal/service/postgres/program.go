@@ -51,12 +51,12 @@ func majorOf(version string) int {
 // when the server goes away, which the program tells in words only: then the
 // server is asked again.
 func (in *Instance) runDump(ctx context.Context, w io.Writer, program string, major int, args ...string) error {
-	env, err := in.childEnv(ctx)
+	env, inside, err := in.childEnvs(ctx)
 	if err != nil {
 		return err
 	}
 	err = in.env.Run(ctx, service.Cmd{
-		Program: program, Major: major, Args: append(args, "--no-password"), Env: env, Stdout: w,
+		Program: program, Major: major, Args: append(args, "--no-password"), Env: env, Inside: inside, Stdout: w,
 	})
 	if err == nil || ctx.Err() != nil {
 		return err

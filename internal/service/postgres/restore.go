@@ -156,7 +156,7 @@ func (r *restoring) whole(ctx context.Context, name string, w io.Writer) (err er
 
 // pgRestore runs pg_restore, which connects only where args say -d.
 func (r *restoring) pgRestore(ctx context.Context, stdin io.Reader, stdout io.Writer, args ...string) error {
-	env, err := r.in.childEnv(ctx)
+	env, inside, err := r.in.childEnvs(ctx)
 	if err != nil {
 		return err
 	}
@@ -164,6 +164,6 @@ func (r *restoring) pgRestore(ctx context.Context, stdin io.Reader, stdout io.Wr
 		args = append([]string{"--no-tablespaces"}, args...)
 	}
 	return r.in.env.Run(ctx, service.Cmd{
-		Program: "pg_restore", Major: r.restorer(), Args: args, Env: env, Stdin: stdin, Stdout: stdout,
+		Program: "pg_restore", Major: r.restorer(), Args: args, Env: env, Inside: inside, Stdin: stdin, Stdout: stdout,
 	})
 }

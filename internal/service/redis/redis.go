@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"upkeep/internal/sandbox"
 	"upkeep/internal/service"
 )
 
@@ -100,9 +101,11 @@ func (in *Instance) Size(ctx context.Context) (int64, error) {
 
 // Probe says whether a drill can take place here.
 func (in *Instance) Probe(ctx context.Context) []service.Need {
-	need := service.Need{Name: "redis-server", Use: "drill"}
-	if path, version, err := in.env.Find(ctx, "redis-server", 0); err == nil {
-		need.Found = path + " " + version
+	need := service.Need{Name: "redis-server", Use: "drill", Install: "apt install redis-server"}
+	for _, program := range serverPrograms {
+		if need = sandbox.Need(ctx, in.env, need, program, 0, nil); need.Found != "" {
+			break
+		}
 	}
 	return []service.Need{need}
 }

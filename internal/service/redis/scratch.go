@@ -60,11 +60,14 @@ func (in *Instance) on(srv *server) *Instance {
 	return &Instance{env: env, cfg: cfg, at: endpoint{network: "unix", address: srv.socket()}, replica: true}
 }
 
+// serverPrograms are those that can serve a copy, of either kinship.
+var serverPrograms = []string{"redis-server", "valkey-server"}
+
 // scratchProgram finds a server in one place that reads the format. One whose version is not
 // known to us is tried.
 func scratchProgram(ctx context.Context, find sandbox.Find, format string) (string, error) {
 	var reasons []error
-	for _, name := range []string{"redis-server", "valkey-server"} {
+	for _, name := range serverPrograms {
 		path, about, err := find(ctx, name, 0)
 		if err != nil {
 			reasons = append(reasons, err)

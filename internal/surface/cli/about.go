@@ -171,8 +171,11 @@ func (c *cli) showDoctor(d control.Diagnosis) error {
 	fmt.Fprintf(w, "%s\t%s (%s)\n", c.say("cli.doctor-scratch"), d.Scratch, c.words.Bytes(d.ScratchFree))
 	for _, n := range d.Needs {
 		found := n.Found
-		if found == "" {
-			found = c.say("cli.doctor-missing", "use", n.Use)
+		switch {
+		case found == "":
+			found = c.say("cli.doctor-missing", "use", n.Use, "install", n.Install)
+		case n.Container != "":
+			found = c.say("cli.doctor-container", "found", found, "container", n.Container)
 		}
 		fmt.Fprintf(w, "%s: %s\t%s\n", n.Target, n.Name, found)
 	}
