@@ -72,6 +72,14 @@ func (silent) Close() error { return nil }
 
 type host struct {
 	Mounts []string `yaml:"mounts"`
+	Cold   bool     `yaml:"cold"`
+}
+
+func (h *host) Stops() service.Stops {
+	if !h.Cold {
+		return service.Stops{}
+	}
+	return service.Stops{Approval: "host.cold", AtMost: time.Minute}
 }
 
 func kinds() *service.Registry {

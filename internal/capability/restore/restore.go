@@ -42,21 +42,25 @@ func (r Restore) Steps(ctx context.Context) ([]service.Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		steps = append(steps, r.step(t.Name, opPut, service.Destructive, seen))
+		steps = append(steps, r.step(t, opPut, service.Destructive, seen))
 		if r.Only == "" {
-			steps = append(steps, r.step(t.Name, opCompare, service.ReadOnly, ""))
+			steps = append(steps, r.step(t, opCompare, service.ReadOnly, ""))
 		}
 	}
 	return steps, nil
 }
 
-func (r Restore) step(target, op string, risk service.Risk, seen string) service.Step {
+func (r Restore) step(t inventory.Target, op string, risk service.Risk, seen string) service.Step {
 	text, err := json.Marshal(args{Point: r.Point.ID, Only: r.Only})
 	if err != nil {
 		panic(fmt.Sprintf("encode restore arguments: %v", err)) // two strings always encode
 	}
-	return service.Step{ID: op + " " + target, Target: target, Op: op, Args: text, Seen: seen, Risk: risk,
-		Title: service.Message{ID: "restore." + op, Args: service.Args{"target": target, "point": r.Point.ID, "only": r.Only}}}
+	about := service.Args{"target": t.Name, "point": r.Point.ID, "only": r.Only, "stops": ""}
+	if t.Stops != (service.Stops{}) {
+		about["stops"] = t.RunsIn.Target + "/" + t.RunsIn.Unit
+	}
+	return service.Step{ID: op + " " + t.Name, Target: t.Name, Op: op, Args: text, Seen: seen, Risk: risk,
+		Title: service.Message{ID: "restore." + op, Args: about}}
 }
 
 // seen asks the target who it is. One that cannot be asked and is to be replaced

@@ -14,7 +14,10 @@ import (
 	"upkeep/internal/service"
 )
 
-const dumpPurpose = "dump"
+const (
+	dumpPurpose = "dump"
+	adminName   = "neo4j-admin"
+)
 
 // admin runs neo4j-admin on the files of a server that stands still: the program of
 // this machine, or that of a container of the server's own image.
@@ -66,11 +69,10 @@ func (in *Instance) adminHere(ctx context.Context, a *admin, version string) err
 // adminProgram is one of exactly the server's major version: a newer one would write
 // what the server cannot read.
 func (in *Instance) adminProgram(ctx context.Context, version string) (string, error) {
-	const name = "neo4j-admin"
 	major, _ := strconv.Atoi(majorOf(version)) // 0 when the server does not answer: any
-	path, found, err := in.env.Find(ctx, name, major)
+	path, found, err := in.env.Find(ctx, adminName, major)
 	if err == nil && !filepath.IsAbs(path) {
-		err = fmt.Errorf("%s of this machine, which has the files: %w", name, service.ErrNoTool)
+		err = fmt.Errorf("%s of this machine, which has the files: %w", adminName, service.ErrNoTool)
 	}
 	if err == nil && major > 0 && majorOf(found) != majorOf(version) {
 		err = fmt.Errorf("%s is of version %s, the server of %s: %w", path, found, version, service.ErrNoTool)
@@ -129,7 +131,7 @@ func (in *Instance) adminInContainer(a *admin) error {
 			return fmt.Errorf("start a container beside %s: %w", in.env.RunsIn.Unit, err)
 		}
 		defer func() { err = errors.Join(err, c.Close()) }()
-		return c.Run(ctx, service.Cmd{Program: "neo4j-admin", Args: args, Dir: a.dir})
+		return c.Run(ctx, service.Cmd{Program: adminName, Args: args, Dir: a.dir})
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func (s *sibling) load(ctx context.Context, c service.Copy, sel service.Selectio
 		}
 	}
 	box := s.srv.box
-	program, _, err := box.Env().Find(ctx, filepath.Join(filepath.Dir(box.Program), "neo4j-admin"), 0)
+	program, _, err := box.Env().Find(ctx, filepath.Join(filepath.Dir(box.Program), adminName), 0)
 	if err != nil {
 		return &service.Fault{ID: "neo4j.no-admin", Args: service.Args{"major": majorOf(c.Manifest().Version)}, Err: err}
 	}

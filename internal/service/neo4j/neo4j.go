@@ -1,7 +1,7 @@
 // Package neo4j is the kind for Neo4j 5 and its calendar versions, Community above
-// all: it checks a database over Bolt, copies it while it runs, puts a copy back,
-// proves a copy in a scratch server, and keeps constraints, indexes and orphans in
-// order.
+// all: it checks a database over Bolt, copies it while it runs or, where that was
+// declared, by a dump while it stands still, puts a copy back, proves a copy in a
+// scratch server, and keeps constraints, indexes and orphans in order.
 //
 // It is not for clusters: a database is asked at one address. Users and roles are
 // not copied, because they lie in the system database.

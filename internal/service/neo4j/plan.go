@@ -66,7 +66,15 @@ func (l *link) sample(ctx context.Context, cypher string) (int64, error) {
 	return bytes / max(records, 1), err
 }
 
-// Probe says whether a drill can take place here.
+// Probe says whether a drill can take place here, and a dump where those are wanted.
 func (in *Instance) Probe(ctx context.Context) []service.Need {
-	return []service.Need{sandbox.Need(ctx, in.env, service.Need{Name: "neo4j", Use: "drill"}, "neo4j", 0, nil)}
+	needs := []service.Need{sandbox.Need(ctx, in.env, service.Need{Name: "neo4j", Use: "drill"}, "neo4j", 0, nil)}
+	if in.cfg.Copy == dumped {
+		need := service.Need{Name: adminName, Use: "backup"}
+		if path, version, err := in.env.Find(ctx, adminName, 0); err == nil {
+			need.Found = path + " " + version
+		}
+		needs = append(needs, need)
+	}
+	return needs
 }
