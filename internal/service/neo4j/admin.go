@@ -1,9 +1,11 @@
 package neo4j
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,26 +24,32 @@ const (
 // admin runs neo4j-admin on the files of a server that stands still: the program of
 // this machine, or that of a container of the server's own image.
 type admin struct {
-	dir      string // private; dumps are written to it and read from it
+	dir      string // private; it holds the dump
 	database string
 	remove   func() error
 
-	run   func(ctx context.Context, args ...string) error
+	run   func(ctx context.Context, s streams, args ...string) error
 	clean func() error // gives back what the program may have made as root
 }
 
-// admin finds the program while the server still runs. version is that of the
-// server, empty when it does not answer.
-func (in *Instance) admin(ctx context.Context, database, version string) (*admin, error) {
+// streams are what the program reads and writes: dumps pass through them, because a
+// program in a container may be of a user who cannot enter dir.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+}
+
+// admin finds the program while the server still runs, if it does.
+func (in *Instance) admin(ctx context.Context, database string, about found) (*admin, error) {
 	dir, remove, err := in.env.Dir(dumpPurpose)
 	if err != nil {
 		return nil, fmt.Errorf("make room for a dump: %w", err)
 	}
 	a := &admin{dir: dir, database: database, remove: remove, clean: func() error { return nil }}
 	if in.cfg.Dump.Data == "" {
-		err = in.adminInContainer(a)
+		err = in.adminInContainer(ctx, a, about.data)
 	} else {
-		err = in.adminHere(ctx, a, version)
+		err = in.adminHere(ctx, a, about.version)
 	}
 	if err != nil {
 		return nil, errors.Join(err, remove())
@@ -85,13 +93,13 @@ func (in *Instance) adminProgram(ctx context.Context, version string) (string, e
 
 // running is the program with the configuration in dir and bounded memory. here says
 // that it runs on this machine.
-func running(run func(context.Context, service.Cmd) error, program, dir string, here bool) func(ctx context.Context, args ...string) error {
+func running(run func(context.Context, service.Cmd) error, program, dir string, here bool) func(ctx context.Context, s streams, args ...string) error {
 	env := []string{"NEO4J_CONF=" + filepath.Join(dir, "conf"), "HEAP_SIZE=512m"}
 	if java := os.Getenv("JAVA_HOME"); java != "" && here {
 		env = append(env, "JAVA_HOME="+java)
 	}
-	return func(ctx context.Context, args ...string) error {
-		return run(ctx, service.Cmd{Program: program, Args: args, Env: env, Dir: dir})
+	return func(ctx context.Context, s streams, args ...string) error {
+		return run(ctx, service.Cmd{Program: program, Args: args, Env: env, Dir: dir, Stdin: s.in, Stdout: s.out})
 	}
 }
 
@@ -114,26 +122,43 @@ func configure(dir string, lines ...string) error {
 }
 
 // adminInContainer runs the program of the image, with the configuration and the
-// volumes of the service itself.
-func (in *Instance) adminInContainer(a *admin) error {
-	a.run = func(ctx context.Context, args ...string) (err error) {
-		peer, err := in.env.Peer(in.env.RunsIn.Target)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, peer.Close()) }()
-		containers, err := service.As[service.Containers](peer)
-		if err != nil {
-			return err
-		}
-		c, err := containers.Disposable(ctx, in.env.RunsIn.Unit, service.Disposable{Dir: a.dir, Data: true})
-		if err != nil {
-			return fmt.Errorf("start a container beside %s: %w", in.env.RunsIn.Unit, err)
-		}
-		defer func() { err = errors.Join(err, c.Close()) }()
-		return c.Run(ctx, service.Cmd{Program: adminName, Args: args, Dir: a.dir})
+// volumes of the service itself, as the user to whom the files belong.
+func (in *Instance) adminInContainer(ctx context.Context, a *admin, data string) error {
+	owner := ""
+	run := func(ctx context.Context, c service.Cmd) error {
+		return in.beside(func(containers service.Containers) (err error) {
+			box, err := containers.Disposable(ctx, in.env.RunsIn.Unit, service.Disposable{Dir: a.dir, Data: true})
+			if err != nil {
+				return fmt.Errorf("start a container beside %s: %w", in.env.RunsIn.Unit, err)
+			}
+			defer func() { err = errors.Join(err, box.Close()) }()
+			return box.Run(ctx, c)
+		})
 	}
+	a.run = func(ctx context.Context, s streams, args ...string) error {
+		return run(ctx, service.Cmd{Program: adminName, Args: args, User: owner, Stdin: s.in, Stdout: s.out})
+	}
+	var said bytes.Buffer
+	err := run(ctx, service.Cmd{Program: "stat", Args: []string{"-c", "%u:%g", filepath.Join(data, "databases")}, Stdout: &said})
+	if err != nil {
+		return fmt.Errorf("ask to whom the server's files belong: %w", err)
+	}
+	owner = strings.TrimSpace(said.String())
 	return nil
+}
+
+// beside opens what manages the server's container.
+func (in *Instance) beside(do func(service.Containers) error) (err error) {
+	peer, err := in.env.Peer(in.env.RunsIn.Target)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, peer.Close()) }()
+	containers, err := service.As[service.Containers](peer)
+	if err != nil {
+		return fmt.Errorf("run %s in a container, because dump.data names no directory: %w", adminName, err)
+	}
+	return do(containers)
 }
 
 // sameOwner gives files of a database that root has made to the owner of the data
@@ -161,16 +186,24 @@ func sameOwner(data, database string) error {
 func (a *admin) path() string { return filepath.Join(a.dir, a.database+".dump") }
 
 func (a *admin) dump(ctx context.Context) error {
-	err := a.run(ctx, "database", "dump", a.database, "--to-path="+a.dir)
-	return errors.Join(err, a.clean())
+	to, err := os.OpenFile(a.path(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	err = a.run(ctx, streams{out: to}, "database", "dump", a.database, "--to-stdout")
+	return errors.Join(err, to.Close(), a.clean())
 }
 
 func (a *admin) load(ctx context.Context) error {
-	err := a.run(ctx, "database", "load", a.database, "--from-path="+a.dir, "--overwrite-destination=true")
-	return errors.Join(err, a.clean())
+	from, err := os.Open(a.path())
+	if err != nil {
+		return err
+	}
+	err = a.run(ctx, streams{in: from}, "database", "load", a.database, "--from-stdin", "--overwrite-destination=true")
+	return errors.Join(err, from.Close(), a.clean())
 }
 
 // check reads the whole store and its indexes.
 func (a *admin) check(ctx context.Context) error {
-	return a.run(ctx, "database", "check", a.database, "--max-off-heap-memory=256m", "--report-path="+a.dir)
+	return a.run(ctx, streams{}, "database", "check", a.database, "--max-off-heap-memory=256m", "--report-path="+a.dir)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strconv"
 	"time"
 
 	"upkeep/internal/service"
@@ -24,6 +25,7 @@ const (
 	attrSystem  = "system" // number of the source's system database
 	attrStopped = "stopped"
 	attrStarted = "started"
+	attrDown    = "down_s" // from the one to the other
 )
 
 // dumpedCopy is the copy of a database that stood still: it lies on the scratch disk
@@ -40,11 +42,7 @@ func (in *Instance) snapshotDump(ctx context.Context) (service.Snapshot, error) 
 	if err := in.Sweep(ctx); err != nil {
 		return nil, fmt.Errorf("sweep what a killed run left: %w", err)
 	}
-	about, err := in.tallied(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a, err := in.admin(ctx, in.cfg.Database, about.version)
+	a, err := in.admin(ctx, in.cfg.Database, in.look(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -108,10 +106,11 @@ func (s *dumpedCopy) describe(before, after tallied, stood pause, store archive,
 	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 	s.manifest = service.Manifest{Taken: before.at, Version: before.version, Identity: before.identity, Counts: before.totals(),
 		Attrs: map[string]string{attrFormat: dumpFormat, attrDatabase: database, attrStore: store.store, attrSystem: before.system,
-			attrFrom: stamp(before.at), attrUntil: stamp(after.at), attrStopped: stamp(stood.from), attrStarted: stamp(stood.until)}}
+			attrFrom: stamp(before.at), attrUntil: stamp(after.at), attrStopped: stamp(stood.from), attrStarted: stamp(stood.until),
+			attrDown: strconv.FormatFloat(stood.until.Sub(stood.from).Seconds(), 'f', 1, 64)}}
 	s.manifest.Counts["bytes"] = store.bytes
-	moved := 0
-	if s.manifest.Entries, moved = bracket(before, after); moved > 0 {
+	entries, moved := bracket(before, after)
+	if s.manifest.Entries = entries; moved > 0 {
 		s.manifest.Findings = append(s.manifest.Findings, service.Finding{ID: "counts-moved", Severity: service.Warning,
 			Args: service.Args{"counts": moved, "from": stamp(before.at), "until": stamp(after.at)}})
 	}

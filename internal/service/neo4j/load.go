@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	driver "github.com/neo4j/neo4j-go-driver/v5/neo4j"
+
 	"upkeep/internal/service"
 )
 
@@ -24,8 +26,8 @@ func (in *Instance) restoreDump(ctx context.Context, c service.Copy, sel service
 		return &service.Fault{ID: "neo4j.dump-needs-stop", Args: service.Args{"target": in.env.Target},
 			Err: fmt.Errorf("load a dump into a server that may not be stopped: %w", service.ErrUnsupported)}
 	}
-	version := in.answering(ctx)
-	a, err := in.admin(ctx, in.cfg.Database, version)
+	about := in.look(ctx)
+	a, err := in.admin(ctx, in.cfg.Database, about)
 	if err != nil {
 		return err
 	}
@@ -33,7 +35,7 @@ func (in *Instance) restoreDump(ctx context.Context, c service.Copy, sel service
 	if err := a.fetch(ctx, c, r); err != nil {
 		return err
 	}
-	if err := newerThan(version, c.Manifest().Version); err != nil {
+	if err := newerThan(about.version, c.Manifest().Version); err != nil {
 		return err
 	}
 	loading := false
@@ -47,15 +49,30 @@ func (in *Instance) restoreDump(ctx context.Context, c service.Copy, sel service
 	return err
 }
 
-// answering is the version of the server; empty when it does not tell: a database that
-// is beyond asking is what a restore is for.
-func (in *Instance) answering(ctx context.Context) (version string) {
+// found is what a server tells of itself before it is stopped.
+type found struct{ version, data string }
+
+// dataOfImage is where servers in containers have their data, unless they say
+// otherwise.
+const dataOfImage = "/data"
+
+// look asks the server as long as it answers: a database that is beyond asking is what
+// a restore is for.
+func (in *Instance) look(ctx context.Context) found {
+	about := found{data: dataOfImage}
 	_ = in.with(ctx, func(l *link) error {
-		about, err := l.server(ctx)
-		version = about.version
-		return err
+		server, err := l.server(ctx)
+		if about.version = server.version; err != nil {
+			return err
+		}
+		return l.readIn(ctx, system, "SHOW SETTINGS 'server.directories.data' YIELD value", nil, func(r *driver.Record) error {
+			if data, _ := r.Values[0].(string); filepath.IsAbs(data) {
+				about.data = data
+			}
+			return nil
+		})
 	})
-	return version
+	return about
 }
 
 // newerThan refuses a dump of a newer major version than the server's.
@@ -85,13 +102,13 @@ func (a *admin) fetch(ctx context.Context, c service.Copy, r service.Report) (er
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	from := io.TeeReader(untilDone{ctx, content}, io.MultiWriter(file, &meter{total: size, report: r}))
-	found, err := readArchive(from)
+	held, err := readArchive(from)
 	if err != nil {
 		return err
 	}
-	if found.legacy() {
-		return &service.Fault{ID: "neo4j.dump-too-old", Args: service.Args{"format": found.store},
-			Err: fmt.Errorf("the dump holds a store of format %s, which Neo4j 5 has to migrate first: %w", found.store, service.ErrUnsupported)}
+	if held.legacy() {
+		return &service.Fault{ID: "neo4j.dump-too-old", Args: service.Args{"format": held.store},
+			Err: fmt.Errorf("the dump holds a store of format %s, which Neo4j 5 has to migrate first: %w", held.store, service.ErrUnsupported)}
 	}
 	_, err = io.Copy(io.Discard, from)
 	return err

@@ -58,7 +58,7 @@ func (in *Instance) stopped(ctx context.Context, s service.Switcher, guard servi
 	}
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
 		return &service.Fault{ID: "neo4j.window-over", Args: service.Args{"service": in.env.RunsIn.Unit, "at_most": atMost.Seconds()},
-			Err: fmt.Errorf("given up when the window was over: %v", err)}
+			Err: errors.New("given up when the window was over: " + err.Error())} // it was no deadline of the run
 	}
 	return err
 }
@@ -77,7 +77,10 @@ func (in *Instance) startAgain(ctx context.Context, s service.Switcher, guard se
 		return &service.Fault{ID: "neo4j.not-started", Args: service.Args{"service": in.env.RunsIn.Unit, "detail": err.Error()},
 			Err: fmt.Errorf("start %s again: %w", in.env.RunsIn.Unit, errors.Join(err, told))}
 	}
-	return errors.Join(told, guard.Dismiss(), in.relieved(ctx))
+	if err := errors.Join(told, guard.Dismiss()); err != nil {
+		return err // the guard may have acted meanwhile: what it says stays
+	}
+	return in.relieved(ctx)
 }
 
 // answers waits until the database is there: a server is healthy before that.
