@@ -11,6 +11,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"upkeep/internal/inventory"
 	"upkeep/internal/logs/record"
 	"upkeep/internal/logs/template"
@@ -95,6 +97,7 @@ type round struct {
 	archive *Archive
 	batch   *Batch
 	pending int64 // bytes in the batch
+	packing errgroup.Group
 	report  service.Report
 	state   trend.State
 	miners  map[record.Level]*template.Miner
@@ -136,6 +139,7 @@ func (r *round) all(ctx context.Context, source service.LogSource) error {
 	defer feed.stop()
 	for feed.nextStream() {
 		if err := r.stream(ctx, feed); err != nil {
+			_ = r.packing.Wait() // its error is among err, or came of the same
 			return errors.Join(err, r.batch.Discard())
 		}
 	}
@@ -149,6 +153,7 @@ func (r *round) all(ctx context.Context, source service.LogSource) error {
 func (r *round) stream(ctx context.Context, feed *feed) error {
 	r.streams++
 	feed.take = func(b service.LogBlock) error { return r.file(ctx, b) }
+	feed.settle = r.packing.Wait
 	r.reader.Reset(feed)
 	for {
 		rec, err := r.reader.Next()
@@ -164,17 +169,22 @@ func (r *round) stream(ctx context.Context, feed *feed) error {
 	return nil
 }
 
+// file has a block packed beside the reading of its lines: both take as long.
 func (r *round) file(ctx context.Context, b service.LogBlock) error {
 	if b.Break != "" {
 		r.verdict.Warn(b.Break, b.Stream, service.Args{"stream": b.Stream})
 	}
+	r.bytes += int64(len(b.Data))
+	r.report.Add(r.bytes, 0)
+	r.packing.Go(func() error { return r.pack(ctx, b) })
+	return nil
+}
+
+func (r *round) pack(ctx context.Context, b service.LogBlock) error {
 	if err := r.batch.Append(ctx, b.Stream, b.Data, b.Next); err != nil {
 		return err
 	}
-	n := int64(len(b.Data))
-	r.bytes += n
-	r.report.Add(r.bytes, 0)
-	if r.pending += n; r.pending < commitEvery {
+	if r.pending += int64(len(b.Data)); r.pending < commitEvery {
 		return nil
 	}
 	r.pending = 0
