@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep/internal/catalogue"
+	"upkeep/internal/journal"
 	"upkeep/internal/service"
 )
 
@@ -116,6 +117,11 @@ func (t Text) hang(b *strings.Builder, head, text, right string) {
 		}
 		fmt.Fprintln(b, strings.TrimRight(line, " "))
 	}
+}
+
+// Line says of one target what it was found to be.
+func (t Text) Line(target journal.Target) string {
+	return t.mark(target.Verdict) + " " + target.Target + "  " + t.say("word-"+string(target.Verdict), args{})
 }
 
 // mark is a verdict's shape, told apart without colour.

@@ -439,3 +439,37 @@ func TestProgressIsToldWhereSomebodyLooks(t *testing.T) {
 		}
 	}
 }
+
+func TestALongCheckTellsVerdictsAsTheyCome(t *testing.T) {
+	var told bytes.Buffer
+	d := newDesk(t, "")
+	c := &cli{World: d.world(t, &bytes.Buffer{}, &told)}
+	texts, err := control.Texts(c.Kinds, Words())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.words = texts.Words("en")
+	w := &early{cli: c}
+	finish := func(name string, v service.Severity) {
+		w.watch(engine.Event{Verb: "check", State: engine.Finished, Result: &journal.Target{Target: name, Verdict: v}})
+	}
+	for range 3 {
+		w.watch(engine.Event{Verb: "check", State: engine.Started})
+	}
+	finish("db", service.OK)
+	if told.Len() != 0 {
+		t.Errorf("told at once: %q", told.String())
+	}
+	w.show() // as after a while
+	finish("disk", service.Warning)
+	finish("cache", service.Unknown)
+	if want := "● db  ok\n▲ disk  warning\n○ cache  could not tell\n"; told.String() != want {
+		t.Errorf("told %q, want %q", told.String(), want)
+	}
+	w.show() // a check that is over has nothing more to tell
+	w.watch(engine.Event{Verb: "check", State: engine.Started})
+	finish("db", service.OK)
+	if n := strings.Count(told.String(), "\n"); n != 3 {
+		t.Errorf("%d lines", n)
+	}
+}

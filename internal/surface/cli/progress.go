@@ -8,6 +8,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"upkeep/internal/capability/report"
 	"upkeep/internal/engine"
 )
 
@@ -16,17 +17,79 @@ import (
 const patience = 2 * time.Second
 
 // progress returns what is told of every step: bars with rate and time left on a
-// terminal, one line per long step elsewhere, nothing when nobody wants it.
+// terminal, one line per long step elsewhere, what a long check has found so far, and
+// nothing when nobody wants it.
 func (c *cli) progress() func(engine.Event) {
+	watch := (&lines{cli: c, begun: map[string]time.Time{}}).watch
 	switch {
 	case c.quiet:
 		return nil
 	case terminal(c.Err) && c.Getenv("TERM") != "dumb":
-		return newBars(c).watch
+		watch = newBars(c).watch
 	case c.json:
 		return nil
 	}
-	return (&lines{cli: c, begun: map[string]time.Time{}}).watch
+	early := &early{cli: c}
+	return func(e engine.Event) {
+		if e.Verb == "check" {
+			early.watch(e)
+			return
+		}
+		watch(e)
+	}
+}
+
+// early prints verdicts as they come once a check takes long: a target that does not
+// answer must not hide the others until its time is over.
+type early struct {
+	cli     *cli
+	mu      sync.Mutex
+	running int // steps
+	timer   *time.Timer
+	late    bool // patience is over
+	held    []string
+}
+
+func (w *early) watch(e engine.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch e.State {
+	case engine.Started:
+		if w.running++; w.timer == nil {
+			w.timer = time.AfterFunc(patience, w.show)
+		}
+	case engine.Finished:
+		if e.Result != nil {
+			w.held = append(w.held, w.text().Line(*e.Result))
+		}
+		if w.late {
+			w.print()
+		}
+		if w.running--; w.running == 0 { // the page follows
+			w.timer.Stop()
+			w.timer, w.late, w.held = nil, false, nil
+		}
+	}
+}
+
+func (w *early) show() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.late = w.running > 0
+	w.print()
+}
+
+func (w *early) print() {
+	for _, line := range w.held {
+		fmt.Fprintln(w.cli.Err, line)
+	}
+	w.held = nil
+}
+
+func (w *early) text() report.Text {
+	text := w.cli.text()
+	text.Colour = w.cli.colour(w.cli.Err)
+	return text
 }
 
 // lines prints a line when a step that took long has ended.
