@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,8 @@ type Cmd struct {
 	Dir  string
 	// OK lists exit codes that count as done beside 0.
 	OK []int
+	// Told gets each line of standard error as it comes, with the time since the start.
+	Told func(line string, after time.Duration)
 }
 
 // Run runs c to its end. An error carries what the program said.
@@ -37,6 +40,9 @@ func Run(ctx context.Context, c Cmd) (Cost, []byte, error) {
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	start := time.Now()
+	if c.Told != nil {
+		cmd.Stderr = io.MultiWriter(&said, &teller{told: c.Told, start: start})
+	}
 	err := cmd.Run()
 	wall := time.Since(start)
 	if err != nil && (cmd.ProcessState == nil || !slices.Contains(c.OK, cmd.ProcessState.ExitCode())) {
@@ -45,6 +51,25 @@ func Run(ctx context.Context, c Cmd) (Cost, []byte, error) {
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage) // on Linux it is nothing else
 	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return Cost{Wall: wall, CPU: cpu, Peak: usage.Maxrss << 10}, out.Bytes(), nil
+}
+
+// teller cuts what is written into lines.
+type teller struct {
+	told  func(line string, after time.Duration)
+	start time.Time
+	rest  []byte
+}
+
+func (t *teller) Write(p []byte) (int, error) {
+	t.rest = append(t.rest, p...)
+	for {
+		line, rest, whole := bytes.Cut(t.rest, []byte("\n"))
+		if !whole {
+			return len(p), nil
+		}
+		t.told(string(line), time.Since(t.start))
+		t.rest = rest
+	}
 }
 
 // Floor is the peak that a program without any memory of its own would show.

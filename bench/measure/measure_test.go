@@ -1,6 +1,7 @@
 package measure_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,5 +35,14 @@ func TestMedianIsTakenFieldByField(t *testing.T) {
 	got := measure.Median([]measure.Cost{{Wall: 9, CPU: 1, Peak: 5}, {Wall: 1, CPU: 7, Peak: 3}, {Wall: 5, CPU: 4, Peak: 4}})
 	if want := (measure.Cost{Wall: 5 * time.Nanosecond, CPU: 4, Peak: 4}); got != want {
 		t.Errorf("median %+v; want %+v", got, want)
+	}
+}
+
+func TestLinesAreToldAsTheyCome(t *testing.T) {
+	var told []string
+	_, _, err := measure.Run(t.Context(), measure.Cmd{Argv: []string{"/bin/sh", "-c", "printf 'one\\ntw' >&2; printf 'o\\nrest' >&2"},
+		Told: func(line string, _ time.Duration) { told = append(told, line) }})
+	if err != nil || !slices.Equal(told, []string{"one", "two"}) {
+		t.Errorf("told %q, %v", told, err)
 	}
 }

@@ -84,6 +84,7 @@ func (r *Result) stackRows(tools []string) []table.Row {
 		r.time(tools, CheckStack, []table.Limit{{Peer: DailyScript, Factor: 0.25}}),
 		r.cpu(tools, CheckStack),
 		r.time(tools, CheckFrozen, []table.Limit{{Factor: frozenLimit.Seconds()}}),
+		r.time(tools, OthersTold, nil),
 	}
 }
 

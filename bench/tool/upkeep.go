@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"upkeep/bench/measure"
 )
@@ -92,27 +93,36 @@ func (u *Upkeep) Judged(ctx context.Context) (int, error) {
 	return judged, nil
 }
 
-// CheckDespite judges all services although one of them, which it returns, cannot be
-// judged. Any other number of unknown ones is an error.
-func (u *Upkeep) CheckDespite(ctx context.Context) (measure.Cost, string, error) {
-	var answer struct {
-		Targets []struct{ Target, Verdict string }
-	}
-	cost, err := u.ask(ctx, []int{1, 3, 5}, &answer, "check")
-	if err != nil {
-		return cost, "", err
-	}
-	var unknown []string
-	for _, t := range answer.Targets {
-		if t.Verdict == "unknown" {
-			unknown = append(unknown, t.Target)
+// Early is what a long check told before its end.
+type Early struct {
+	Verdicts int           // of targets that could be judged, and told before Last
+	By       time.Duration // when the last of them was told
+	Last     string        // the target that could not be judged
+}
+
+// CheckDespite judges all services although one of them cannot be judged, whose verdict
+// must come last.
+func (u *Upkeep) CheckDespite(ctx context.Context) (cost measure.Cost, e Early, err error) {
+	var disorder error
+	told := func(line string, after time.Duration) {
+		mark, rest, _ := strings.Cut(line, " ")
+		name, _, _ := strings.Cut(rest, " ")
+		switch {
+		case e.Last != "":
+			disorder = fmt.Errorf("%q was told after %s, which could not be judged", line, e.Last)
+		case mark == unknownMark:
+			e.Last = name
+		default:
+			e.Verdicts, e.By = e.Verdicts+1, after
 		}
 	}
-	if len(unknown) != 1 {
-		return cost, "", fmt.Errorf("%d targets are unknown, not one: %q", len(unknown), unknown)
-	}
-	return cost, unknown[0], nil
+	argv := []string{u.bin, "-f", filepath.Join(u.work, "upkeep.yaml"), "check"}
+	cost, _, err = measure.Run(ctx, measure.Cmd{Argv: argv, Env: u.env, Dir: u.work, OK: []int{1, 3, 5}, Told: told})
+	return cost, e, errors.Join(err, disorder)
 }
+
+// unknownMark is how a page marks what could not be judged.
+const unknownMark = "○"
 
 // Proof is what a drill tells. Times are in seconds.
 type Proof struct {
