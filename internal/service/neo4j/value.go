@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/neo4j/neo4j-go-driver/v5/neo4j/dbtype"
 )
@@ -47,7 +48,7 @@ func appendValue(b []byte, value any) ([]byte, error) {
 	case float64:
 		return appendFloat(b, v)
 	case string:
-		return appendJSON(b, v)
+		return appendString(b, v)
 	case []any:
 		return appendList(b, v)
 	case map[string]any:
@@ -72,6 +73,19 @@ func appendJSON(b []byte, value any) ([]byte, error) {
 		return nil, err
 	}
 	return append(b, strings.TrimSuffix(out.String(), "\n")...), nil
+}
+
+// appendString writes most strings as they are: an encoder for each name and value
+// would take longer than all the rest of a line.
+func appendString(b []byte, text string) ([]byte, error) {
+	plain := utf8.ValidString(text) && !strings.ContainsAny(text, "\"\\\u2028\u2029")
+	for i := 0; plain && i < len(text); i++ {
+		plain = text[i] >= ' '
+	}
+	if !plain {
+		return appendJSON(b, text)
+	}
+	return append(append(append(b, '"'), text...), '"'), nil
 }
 
 func appendFloat(b []byte, v float64) ([]byte, error) {
@@ -105,7 +119,7 @@ func appendMap(b []byte, m map[string]any) (_ []byte, err error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = appendJSON(b, key); err != nil {
+		if b, err = appendString(b, key); err != nil {
 			return nil, err
 		}
 		if b, err = appendValue(append(b, ':'), m[key]); err != nil {
@@ -117,9 +131,16 @@ func appendMap(b []byte, m map[string]any) (_ []byte, err error) {
 
 func appendNode(b []byte, n dbtype.Node) (_ []byte, err error) {
 	labels := slices.Sorted(slices.Values(n.Labels))
-	if b, err = appendJSON(append(b, `{"labels":`...), append([]string{}, labels...)); err != nil {
-		return nil, err
+	b = append(b, `{"labels":[`...)
+	for i, label := range labels {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = appendString(b, label); err != nil {
+			return nil, err
+		}
 	}
+	b = append(b, ']')
 	if b, err = appendMap(append(b, `,"properties":`...), n.Props); err != nil {
 		return nil, err
 	}
@@ -127,7 +148,7 @@ func appendNode(b []byte, n dbtype.Node) (_ []byte, err error) {
 }
 
 func appendRelationship(b []byte, r dbtype.Relationship) (_ []byte, err error) {
-	if b, err = appendJSON(append(b, `{"type":`...), r.Type); err != nil {
+	if b, err = appendString(append(b, `{"type":`...), r.Type); err != nil {
 		return nil, err
 	}
 	if b, err = appendMap(append(b, `,"properties":`...), r.Props); err != nil {
