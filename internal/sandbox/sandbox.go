@@ -124,11 +124,11 @@ func (s *Sandbox) Run(ctx context.Context, c service.Cmd) error {
 	return s.env.Run(ctx, c)
 }
 
-// Env is that of the target, with the programs and directories of a container where
-// the place is one, and without its secrets.
+// Env is that of the target with the programs and directories of the sandbox, without
+// its secrets and the place of its server.
 func (s *Sandbox) Env() service.Env {
 	env := s.env
-	env.Secret = nil
+	env.Secret, env.RunsIn, env.Find = nil, service.Place{}, onThisMachine(s.env)
 	if s.box != nil {
 		env.Find, env.Run, env.Dir = s.box.find, s.Run, s.dir
 	}

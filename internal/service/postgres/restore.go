@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"upkeep/internal/sandbox"
 	"upkeep/internal/service"
 )
 
@@ -25,6 +26,7 @@ type restoring struct {
 	server   server
 	report   service.Report
 	progress counter
+	box      *sandbox.Sandbox // the container that pg_restore runs in; nil = this machine
 }
 
 // Restore replaces the target's databases with those of the copy, or with a
@@ -34,7 +36,7 @@ type restoring struct {
 //
 // Into a scratch server rows are loaded as they are, so that Verify can name what
 // differs; into a declared one only what matches the manifest.
-func (in *Instance) Restore(ctx context.Context, c service.Copy, sel service.Selection, r service.Report) error {
+func (in *Instance) Restore(ctx context.Context, c service.Copy, sel service.Selection, r service.Report) (err error) {
 	run := &restoring{in: in, from: c, manifest: c.Manifest(), report: r}
 	conn, _, err := in.connectServer(ctx)
 	if err != nil {
@@ -47,6 +49,10 @@ func (in *Instance) Restore(ctx context.Context, c service.Copy, sel service.Sel
 	if err := run.possible(ctx); err != nil {
 		return err
 	}
+	if err := run.equip(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, run.unequip()) }()
 	if !sel.All() {
 		return run.selected(ctx, conn, sel.Only)
 	}
@@ -63,15 +69,15 @@ func (r *restoring) possible(ctx context.Context) error {
 	if r.server.Standby {
 		return fmt.Errorf("the server is a standby, it follows another one and cannot be restored into: %w", service.ErrUnsupported)
 	}
-	_, _, err := r.in.env.Find(ctx, "pg_restore", r.restorer())
+	_, _, err := r.in.env.Find(ctx, "pg_restore", restorerOf(r.manifest))
 	return err
 }
 
-// restorer is the lowest major version of pg_restore that reads the copy.
-func (r *restoring) restorer() int {
-	dumper, err := strconv.Atoi(r.manifest.Attrs["pg_dump"])
+// restorerOf is the lowest major version of pg_restore that reads a copy.
+func restorerOf(m service.Manifest) int {
+	dumper, err := strconv.Atoi(m.Attrs["pg_dump"])
 	if err != nil {
-		return majorOf(r.manifest.Version)
+		return majorOf(m.Version)
 	}
 	return dumper
 }
@@ -125,16 +131,7 @@ func (r *restoring) spool(ctx context.Context, name, dir string) (path string, e
 	if err != nil {
 		return "", err
 	}
-	return path, errors.Join(r.whole(ctx, name, file), file.Close(), r.in.hand(path))
-}
-
-// hand gives a file to the user as whom the programs of a scratch server run in a
-// container.
-func (in *Instance) hand(path string) error {
-	if in.scratch == nil || !in.scratch.contained() {
-		return nil
-	}
-	return in.scratch.box.Hand(path)
+	return path, errors.Join(r.whole(ctx, name, file), file.Close(), r.hand(path))
 }
 
 // whole writes a part to w and makes sure that it is the one of the manifest.
@@ -152,18 +149,4 @@ func (r *restoring) whole(ctx context.Context, name string, w io.Writer) (err er
 		return fmt.Errorf("part %q is not what the manifest promises: %w", name, service.ErrDamaged)
 	}
 	return nil
-}
-
-// pgRestore runs pg_restore, which connects only where args say -d.
-func (r *restoring) pgRestore(ctx context.Context, stdin io.Reader, stdout io.Writer, args ...string) error {
-	env, inside, err := r.in.childEnvs(ctx)
-	if err != nil {
-		return err
-	}
-	if r.in.scratch != nil {
-		args = append([]string{"--no-tablespaces"}, args...)
-	}
-	return r.in.env.Run(ctx, service.Cmd{
-		Program: "pg_restore", Major: r.restorer(), Args: args, Env: env, Inside: inside, Stdin: stdin, Stdout: stdout,
-	})
 }

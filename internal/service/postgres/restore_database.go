@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -17,7 +16,7 @@ import (
 
 // database builds one database beside the one it replaces, and swaps them.
 func (r *restoring) database(ctx context.Context, e service.Entry) (err error) {
-	dir, remove, err := r.in.env.Dir(restorePurpose)
+	dir, remove, err := r.dir()
 	if err != nil {
 		return fmt.Errorf("make a directory to work in: %w", err)
 	}
@@ -49,8 +48,7 @@ func (r *restoring) build(ctx context.Context, admin *pgx.Conn, e service.Entry,
 	if err := r.createDatabase(ctx, admin, e, fresh); err != nil {
 		return err
 	}
-	into := []string{"--exit-on-error", "--no-password", "-d", conninfo(fresh)}
-	if err := r.pgRestore(ctx, nil, nil, append(into, "--section=pre-data", schema)...); err != nil {
+	if err := r.pgRestore(ctx, restored{database: fresh, args: []string{"--section=pre-data", schema}}); err != nil {
 		return fmt.Errorf("restore definitions: %w", err)
 	}
 	name := e.Attrs[attrDatabase]
@@ -60,10 +58,10 @@ func (r *restoring) build(ctx context.Context, admin *pgx.Conn, e service.Entry,
 	if err := r.setSequences(ctx, fresh, entriesOf(r.manifest, isSequence, name)); err != nil {
 		return fmt.Errorf("set sequences: %w", err)
 	}
-	if err := r.loadLargeObjects(ctx, name, into); err != nil {
+	if err := r.loadLargeObjects(ctx, name, fresh); err != nil {
 		return fmt.Errorf("restore large objects: %w", err)
 	}
-	if err := r.pgRestore(ctx, nil, nil, append(into, "--section=post-data", "--jobs=2", schema)...); err != nil {
+	if err := r.pgRestore(ctx, restored{database: fresh, args: []string{"--section=post-data", "--jobs=2", schema}}); err != nil {
 		return fmt.Errorf("restore indexes and constraints: %w", err)
 	}
 	if r.in.scratch != nil {
@@ -86,7 +84,7 @@ func (r *restoring) createDatabase(ctx context.Context, admin *pgx.Conn, e servi
 	return nil
 }
 
-func (r *restoring) loadLargeObjects(ctx context.Context, name string, into []string) (err error) {
+func (r *restoring) loadLargeObjects(ctx context.Context, name, fresh string) (err error) {
 	if len(entriesOf(r.manifest, isLargeObjects, name)) == 0 {
 		return nil
 	}
@@ -95,7 +93,7 @@ func (r *restoring) loadLargeObjects(ctx context.Context, name string, into []st
 		return err
 	}
 	defer func() { err = errors.Join(err, content.Close()) }()
-	return r.pgRestore(ctx, content, nil, into...)
+	return r.pgRestore(ctx, restored{database: fresh, stdin: content})
 }
 
 // setSequences works on a database under its present name.
@@ -131,7 +129,7 @@ func (r *restoring) properties(ctx context.Context, admin *pgx.Conn, e service.E
 		return err
 	}
 	var script bytes.Buffer
-	if err := r.useListTo(ctx, schema, toc, &script, "--create", "--file=-"); err != nil {
+	if err := r.useList(ctx, schema, toc, restored{stdout: &script, args: []string{"--create", "--file=-"}}); err != nil {
 		return fmt.Errorf("read the properties: %w", err)
 	}
 	for _, statement := range statements(script.String()) {
@@ -148,7 +146,7 @@ func (r *restoring) properties(ctx context.Context, admin *pgx.Conn, e service.E
 // contents returns the chosen lines of an archive's table of contents.
 func (r *restoring) contents(ctx context.Context, archive string, choose func(line string) bool) (string, error) {
 	var all bytes.Buffer
-	if err := r.pgRestore(ctx, nil, &all, "--create", "--list", archive); err != nil {
+	if err := r.pgRestore(ctx, restored{stdout: &all, args: []string{"--create", "--list", archive}}); err != nil {
 		return "", fmt.Errorf("list the contents of the schema: %w", err)
 	}
 	var chosen strings.Builder
@@ -161,14 +159,11 @@ func (r *restoring) contents(ctx context.Context, archive string, choose func(li
 }
 
 // useList runs pg_restore on the chosen lines of an archive.
-func (r *restoring) useList(ctx context.Context, archive, toc string, args ...string) error {
-	return r.useListTo(ctx, archive, toc, nil, args...)
-}
-
-func (r *restoring) useListTo(ctx context.Context, archive, toc string, stdout io.Writer, args ...string) error {
+func (r *restoring) useList(ctx context.Context, archive, toc string, run restored) error {
 	chosen := archive + ".list"
-	if err := errors.Join(os.WriteFile(chosen, []byte(toc), 0o600), r.in.hand(chosen)); err != nil {
+	if err := errors.Join(os.WriteFile(chosen, []byte(toc), 0o600), r.hand(chosen)); err != nil {
 		return err
 	}
-	return r.pgRestore(ctx, nil, stdout, append(args, "--use-list="+chosen, archive)...)
+	run.args = append(run.args, "--use-list="+chosen, archive)
+	return r.pgRestore(ctx, run)
 }

@@ -56,7 +56,7 @@ func (r *restoring) selected(ctx context.Context, server *pgx.Conn, pattern stri
 	if err != nil {
 		return err
 	}
-	dir, remove, err := r.in.env.Dir(restorePurpose)
+	dir, remove, err := r.dir()
 	if err != nil {
 		return fmt.Errorf("make a directory to work in: %w", err)
 	}
@@ -116,8 +116,7 @@ func (r *restoring) fillSelected(ctx context.Context, server *pgx.Conn, e servic
 	if err := r.createDatabase(ctx, server, e, fresh); err != nil {
 		return err
 	}
-	into := []string{"--exit-on-error", "--no-password", "-d", conninfo(fresh)}
-	if err := r.pgRestore(ctx, nil, nil, append(into, "--section=pre-data", archive)...); err != nil {
+	if err := r.pgRestore(ctx, restored{database: fresh, args: []string{"--section=pre-data", archive}}); err != nil {
 		return fmt.Errorf("restore definitions: %w", err)
 	}
 	if err := r.loadTables(ctx, fresh, e.Attrs["encoding"], chosen); err != nil {
@@ -127,7 +126,7 @@ func (r *restoring) fillSelected(ctx context.Context, server *pgx.Conn, e servic
 	if err != nil {
 		return err
 	}
-	if err := r.useList(ctx, archive, toc, append(into, "--section=post-data")...); err != nil {
+	if err := r.useList(ctx, archive, toc, restored{database: fresh, args: []string{"--section=post-data"}}); err != nil {
 		return fmt.Errorf("restore indexes and constraints: %w", err)
 	}
 	return r.setSequences(ctx, fresh, r.ownedBy(chosen))
@@ -161,7 +160,7 @@ func (r *restoring) recreate(ctx context.Context, database, archive string, gone
 	if err != nil {
 		return err
 	}
-	return r.useList(ctx, archive, toc, "--exit-on-error", "--no-password", "-d", conninfo(database), section)
+	return r.useList(ctx, archive, toc, restored{database: database, args: []string{section}})
 }
 
 // contentOf is a line of a table of contents without its numbers: "TABLE public

@@ -46,6 +46,9 @@ func (in *Instance) newScratchServer(ctx context.Context, m service.Manifest) (*
 			if _, err := exactly(ctx, find, "initdb", s.major); err != nil {
 				return "", err
 			}
+			if _, _, err := find(ctx, "pg_restore", restorerOf(m)); err != nil {
+				return "", err
+			}
 			return exactly(ctx, find, "postgres", s.major)
 		}})
 	return s, err
