@@ -132,7 +132,7 @@ func TestADisposableContainerIsIsolatedAndNobodys(t *testing.T) {
 	must(t, err)
 	c, host := got.Container, got.Container.HostConfig
 	if c.Image != store.Container.Image || host.NetworkMode != "none" || d.Memory() != 64<<20 || host.Memory != 64<<20 || !host.RestartPolicy.IsNone() ||
-		len(host.CapDrop) != 1 || host.CapDrop[0] != "ALL" || len(host.CapAdd) > 0 || len(c.Mounts) != 1 || c.State.Health != nil {
+		len(host.CapDrop) != 1 || host.CapDrop[0] != "ALL" || len(host.CapAdd) > 0 || len(c.Mounts) != 1 || c.State.Health != nil || c.Config.Hostname != "localhost" {
 		t.Errorf("it is %+v\n%+v", c, host)
 	}
 	var out bytes.Buffer

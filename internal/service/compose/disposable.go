@@ -117,9 +117,10 @@ func (in *Instance) labelsFor(ctx context.Context, image, unit, dir string) (map
 	return labels, nil
 }
 
-// idling waits for programs to be run in it.
+// idling waits for programs to be run in it. Without a network nothing but localhost
+// has an address, and some servers look for that of their host.
 func idling(image string, labels map[string]string) *container.Config {
-	return &container.Config{Image: image, Labels: labels, Entrypoint: []string{"sleep"}, Cmd: []string{"infinity"},
+	return &container.Config{Image: image, Labels: labels, Hostname: "localhost", Entrypoint: []string{"sleep"}, Cmd: []string{"infinity"},
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}}}
 }
 
