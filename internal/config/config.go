@@ -30,6 +30,7 @@ type Config struct {
 	Accept     []Acceptance
 	Logs       Logs
 	Jobs       map[string]Job
+	Queues     map[string]Queue
 	Digest     string            // SHA-256 of the file, hex
 	Files      map[string][]byte // what a restore point stores of the declaration, by file name
 
@@ -158,7 +159,17 @@ type Job struct {
 	Missed  string            `yaml:"missed"`
 	Window  quantity.Duration `yaml:"window"`  // how long after At disruptive steps may begin; 0 = always
 	Approve []string          `yaml:"approve"` // KIND.op of steps that need no person
-	Line    int               `yaml:"-"`
+	Queue   string            `yaml:"queue"`   // in which it waits for its turn; empty = it begins at once
+	// Priority decides among those that wait: the higher goes first, equal ones in the
+	// order in which they came.
+	Priority int `yaml:"priority"`
+	Line     int `yaml:"-"`
+}
+
+// Queue bounds the jobs that run at once on this machine.
+type Queue struct {
+	Concurrency int               `yaml:"concurrency"`
+	Wait        quantity.Duration `yaml:"wait"` // for a job's turn, then it is refused; 0 = as long as it takes
 }
 
 // undoFor is how long what a restore saved is kept when nothing is declared.
@@ -175,6 +186,9 @@ func (r *Rule) Defaults() { r.Severity = service.Critical }
 
 // Defaults are those of a job that says nothing.
 func (j *Job) Defaults() { j.Missed = "once" }
+
+// Defaults are those of a queue that says nothing.
+func (q *Queue) Defaults() { q.Concurrency = 1 }
 
 // UndoFor is how long what a restore saved beforehand is kept.
 func (c *Config) UndoFor() quantity.Duration {

@@ -16,19 +16,20 @@ import (
 // document is the form of the file. What this version does not serve is missing
 // here and told apart in unknownKey.
 type document struct {
-	System     string         `yaml:"system"`
-	Language   string         `yaml:"language"`
-	Services   entries        `yaml:"services"`
-	Repository Repository     `yaml:"repository"`
-	State      string         `yaml:"state"`
-	Scratch    Scratch        `yaml:"scratch"`
-	Tools      []string       `yaml:"tools"`
-	Keep       *Keep          `yaml:"keep"`
-	Reconcile  []Rule         `yaml:"reconcile"`
-	Assertions []Assertion    `yaml:"assertions"`
-	Accept     []Acceptance   `yaml:"accept"`
-	Logs       Logs           `yaml:"logs"`
-	Jobs       map[string]Job `yaml:"jobs"`
+	System     string           `yaml:"system"`
+	Language   string           `yaml:"language"`
+	Services   entries          `yaml:"services"`
+	Repository Repository       `yaml:"repository"`
+	State      string           `yaml:"state"`
+	Scratch    Scratch          `yaml:"scratch"`
+	Tools      []string         `yaml:"tools"`
+	Keep       *Keep            `yaml:"keep"`
+	Reconcile  []Rule           `yaml:"reconcile"`
+	Assertions []Assertion      `yaml:"assertions"`
+	Accept     []Acceptance     `yaml:"accept"`
+	Logs       Logs             `yaml:"logs"`
+	Jobs       map[string]Job   `yaml:"jobs"`
+	Queues     map[string]Queue `yaml:"queues"`
 }
 
 // common are the keys of every service, whatever its kind.
@@ -58,7 +59,8 @@ func (r *reader) read(root ast.Node) {
 	c := r.config
 	c.System, c.Language, c.Keep = doc.System, doc.Language, doc.Keep
 	c.Reconcile = doc.Reconcile
-	c.Assertions, c.Accept, c.Logs, c.Jobs = doc.Assertions, doc.Accept, doc.Logs, doc.Jobs
+	c.Assertions, c.Accept, c.Logs = doc.Assertions, doc.Accept, doc.Logs
+	c.Jobs, c.Queues = doc.Jobs, doc.Queues
 	c.State, c.Scratch = c.Resolve(doc.State), Scratch{Dir: c.Resolve(doc.Scratch.Dir)}
 	c.Repository = doc.Repository
 	for _, dir := range doc.Tools {
@@ -75,6 +77,7 @@ func (r *reader) read(root ast.Node) {
 	r.assertions()
 	r.accept()
 	r.jobs()
+	r.queues()
 }
 
 // reserved is under which name a run says what it found about upkeep itself.

@@ -173,6 +173,27 @@ func (r *reader) stops(path string, job Job) {
 	}
 }
 
+// queues judges the queues, and what jobs say of them.
+func (r *reader) queues() {
+	for _, name := range slices.Sorted(maps.Keys(r.config.Queues)) {
+		q, path := r.config.Queues[name], "queues."+name
+		r.name(path, name)
+		if q.Concurrency < 1 && !touches(r.problems, path) {
+			r.addf(path+".concurrency", "must be at least 1, is %d", q.Concurrency)
+		}
+	}
+	known := slices.Collect(maps.Keys(r.config.Queues))
+	for _, name := range slices.Sorted(maps.Keys(r.config.Jobs)) {
+		job, path := r.config.Jobs[name], "jobs."+name
+		switch {
+		case job.Queue == "" && job.Priority != 0:
+			r.addf(path+".priority", "counts only among jobs of one queue: give queue too")
+		case job.Queue != "" && !slices.Contains(known, job.Queue):
+			r.addf(path+".queue", "there is no queue %q under queues:; there are: %s", job.Queue, list(known))
+		}
+	}
+}
+
 // verb reports an entry of do: that names no verb, or a flag that it does not
 // take.
 func (r *reader) verb(path, line string) {

@@ -65,12 +65,32 @@ func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (
 	if err != nil {
 		return journal.Run{}, err
 	}
+	leave, err := a.enter(ctx, e, job, id, req.Job)
+	if err != nil {
+		return journal.Run{}, err
+	}
+	defer leave()
 	jr := &jobRun{app: a, id: id, req: req, approved: job.Approve}
 	return e.RunJob(ctx, engine.Job{
 		Run:    journal.Run{ID: id, System: a.Config.System, Verb: "run", Args: req.encode(), Started: a.opt.Now()},
 		Steps:  jr.verbs(job.Do),
 		Keep:   jr.keep,
 		Resume: resume,
+	})
+}
+
+// enter waits for the job's turn in its queue; one without a queue has it at once.
+func (a *App) enter(ctx context.Context, e *engine.Engine, job config.Job, id, name string) (leave func(), err error) {
+	if job.Queue == "" {
+		return func() {}, nil
+	}
+	declared := a.Config.Queues[job.Queue]
+	q := engine.Queue{System: a.Config.System, Name: job.Queue, Concurrency: declared.Concurrency, Wait: declared.Wait.Std()}
+	return e.Enter(ctx, q, job.Priority, id, func(ahead string) {
+		if a.opt.Watch != nil {
+			a.opt.Watch(engine.Event{Run: id, Verb: "run", State: engine.Waiting, Title: service.Message{ID: "control.queued",
+				Args: service.Args{"job": name, "queue": job.Queue, "run": ahead}}})
+		}
 	})
 }
 

@@ -63,6 +63,7 @@ type State string
 
 // The states of a step that watchers see.
 const (
+	Waiting  State = "waiting" // for its turn, before anything began
 	Started  State = "started"
 	Moving   State = "moving"
 	Finished State = "finished"

@@ -92,6 +92,11 @@ func (w *early) text() report.Text {
 	return text
 }
 
+// waits is told at once: nothing else is seen until the turn comes.
+func (c *cli) waits(e engine.Event) {
+	fmt.Fprintln(c.Err, c.words.Message(e.Title.ID, e.Title.Args))
+}
+
 // lines prints a line when a step that took long has ended.
 type lines struct {
 	cli   *cli
@@ -103,6 +108,8 @@ func (l *lines) watch(e engine.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch e.State {
+	case engine.Waiting:
+		l.cli.waits(e)
 	case engine.Started:
 		l.begun[e.Step] = time.Now()
 	case engine.Finished:
@@ -127,6 +134,8 @@ func (b *bars) watch(e engine.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch e.State {
+	case engine.Waiting:
+		b.cli.waits(e)
 	case engine.Moving:
 		bar := b.bar(e)
 		bar.SetTotal(max(e.Total, e.Done+1), false)
