@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -75,11 +77,30 @@ func (a *App) backupOp(_ context.Context, id string, req Request) (operation, er
 	b.Keep, b.Tidy = a.keep(), a.tidy
 	finish := func(run *journal.Run, done map[string]service.Done) {
 		if b.Sealed(done) {
-			run.Point = id
+			run.Point, run.Stored = id, stored(a.RepositoryPath())
 		}
 	}
 	return operation{close: b.Close, work: engine.Work{Steps: b.Steps(), Do: b.Do, Finish: finish,
 		Allow: service.Disruptive, Durable: true, Locked: true}}, nil
+}
+
+// stored is how many bytes the files below a directory have; 0 where that cannot be
+// told.
+func stored(dir string) (bytes int64) {
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return 0
+	}
+	return bytes
 }
 
 // backup prepares one restore point named after its run.

@@ -21,9 +21,10 @@ type Run struct {
 	Started  time.Time        `json:"started"`
 	Finished time.Time        `json:"finished,omitzero"` // zero while it runs or when it was killed
 	Targets  []Target         `json:"targets"`
-	Steps    []Step           `json:"steps,omitempty"` // of a job: its verbs in order; of a plan: what was done
-	Point    string           `json:"point,omitempty"` // ID of the restore point it made or read
-	Plan     string           `json:"plan,omitempty"`  // digest of the plan it applied
+	Steps    []Step           `json:"steps,omitempty"`  // of a job: its verbs in order; of a plan: what was done
+	Point    string           `json:"point,omitempty"`  // ID of the restore point it made or read
+	Stored   int64            `json:"stored,omitempty"` // bytes of the repository after a backup
+	Plan     string           `json:"plan,omitempty"`   // digest of the plan it applied
 	Proof    *Proof           `json:"proof,omitempty"`
 	Error    *Problem         `json:"error,omitempty"`  // of the whole run: lock held, repository unreadable
 	Output   string           `json:"output,omitempty"` // path of what it wrote: a report, an export

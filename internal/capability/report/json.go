@@ -19,6 +19,7 @@ type pageJSON struct {
 	Runs       []runJSON      `json:"runs"`
 	Activities []activityJSON `json:"activities"`
 	Drills     []drillJSON    `json:"drills"`
+	Capacity   []capacityJSON `json:"capacity"` // of a page over a span
 	Output     string         `json:"output,omitempty"`
 }
 
@@ -63,6 +64,10 @@ func (t Text) json(out io.Writer, p Page) error {
 	}
 	for _, d := range p.Drills {
 		v.Drills = append(v.Drills, drillJSON{Stamp(d.At), d.RPO.Seconds(), d.RTO.Seconds()})
+	}
+	v.Capacity = []capacityJSON{}
+	for _, c := range p.Capacity {
+		v.Capacity = append(v.Capacity, c.json())
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")

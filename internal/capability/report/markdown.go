@@ -18,6 +18,7 @@ func (t Text) markdown(out io.Writer, p Page) error {
 	m.copies(s.Copy)
 	m.done(s)
 	m.history(s)
+	m.capacity(s.Capacity)
 	_, err := io.WriteString(out, strings.Join(m.blocks, "\n\n")+"\n")
 	return err
 }
@@ -122,6 +123,18 @@ func (m *markdown) history(s sheet) {
 		rows = append(rows, []string{d.At, d.Age, d.Back})
 	}
 	m.table([]string{"when", "age", "back"}, rows)
+}
+
+func (m *markdown) capacity(all []capacityRow) {
+	if len(all) == 0 {
+		return
+	}
+	m.head("capacity")
+	var rows [][]string
+	for _, r := range all {
+		rows = append(rows, []string{r.Name, r.Used, r.Change, r.Daily})
+	}
+	m.table([]string{"store", "used-column", "change-column", "daily-column"}, rows)
 }
 
 // plain keeps text from becoming markup or from leaving its cell.

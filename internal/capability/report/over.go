@@ -48,6 +48,7 @@ func Over(system string, runs []journal.Run, since, now time.Time) Page {
 	}
 	slices.SortStableFunc(page.Activities, func(a, b Activity) int { return cmp.Compare(rank(a.Verb), rank(b.Verb)) })
 	slices.Reverse(page.Drills)
+	page.Capacity = capacity(runs, lastReport(runs))
 	return page
 }
 

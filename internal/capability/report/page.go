@@ -26,6 +26,7 @@ type Page struct {
 	Since      time.Time // of a page over a span; else zero
 	Activities []Activity
 	Drills     []Drilled // oldest first
+	Capacity   []Capacity
 }
 
 // Section is one verb's run.

@@ -21,6 +21,7 @@ type sheet struct {
 	Done                    []done
 	History                 *history
 	Activities              []Activity
+	Capacity                []capacityRow
 	Since, Run              string
 	Aside                   bool // there is something to put beside the targets
 }
@@ -55,7 +56,7 @@ type done struct {
 func (t Text) sheet(p Page) sheet {
 	t.Colour = false
 	s := sheet{Lang: t.say("html-lang", nil), System: p.System, Title: t.title(p), At: t.Words.Time(p.At), Run: p.Run,
-		Sentence: t.Sentence(p), Copy: t.copies(p), History: t.drills(p), Activities: p.Activities}
+		Sentence: t.Sentence(p), Copy: t.copies(p), History: t.drills(p), Activities: p.Activities, Capacity: t.capacity(p)}
 	if !p.Since.IsZero() {
 		s.Since = t.say("span", args{"since": t.Words.Time(p.Since)})
 	}
@@ -73,7 +74,7 @@ func (t Text) sheet(p Page) sheet {
 		}
 	}
 	s.Need = t.need(p, s.Bad, len(s.Bad)+len(s.Fine))
-	s.Aside = s.Copy != nil || s.History != nil || len(s.Activities) > 0
+	s.Aside = s.Copy != nil || s.History != nil || len(s.Activities) > 0 || len(s.Capacity) > 0
 	return s
 }
 

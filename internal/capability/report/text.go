@@ -44,6 +44,7 @@ func (t Text) Write(out io.Writer, p Page) error {
 		t.hang(&b, "", t.problem(Section{Verb: "run"}, p.Problem, "").Title, "")
 	}
 	t.history(&b, p)
+	t.stores(&b, p)
 	if last := t.Sentence(p); last != "" {
 		fmt.Fprintln(&b)
 		t.hang(&b, "", last, "")
@@ -157,5 +158,17 @@ func (t Text) history(b *strings.Builder, p Page) {
 	}
 	for _, d := range p.Drills {
 		t.hang(b, "  ", t.say("drilled", args{"at": t.Words.Time(d.At), "rpo": d.RPO.Seconds(), "rto": d.RTO.Seconds()}), "")
+	}
+}
+
+// stores lists how much is used and how that changes.
+func (t Text) stores(b *strings.Builder, p Page) {
+	rows := t.capacity(p)
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n", t.say("capacity", nil))
+	for _, r := range rows {
+		t.hang(b, "  ", t.say("store-line", args{"name": r.Name, "used": r.Used, "change": r.Change, "daily": r.Daily}), "")
 	}
 }

@@ -39,7 +39,7 @@ func (in *Instance) Check(ctx context.Context) (v service.Verdict, err error) {
 		v.Warn("variables-unset", "", service.Args{"names": p.unset, "file": in.envFile(p.WorkingDir)})
 	}
 	in.logs(&v, p, s)
-	return v, errors.Join(in.images(ctx, &v, p, s), in.volumes(ctx, &v, p))
+	return v, errors.Join(in.images(ctx, &v, p, s), in.volumes(ctx, &v, p), in.volumeFacts(ctx, &v, p))
 }
 
 func facts(v *service.Verdict, p *project, s *seen) {
