@@ -109,7 +109,7 @@ func (a *App) backup(id, reason string, names []string) (*backup.Backup, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &backup.Backup{Targets: targets, Files: a.Config.Files, Head: a.head, Open: a.repositoryForWriting,
+	return &backup.Backup{Targets: a.Inventory.ClaimsFirst(targets), Files: a.Config.Files, Head: a.head, Open: a.repositoryForWriting,
 		Path: a.RepositoryPath(), Free: func() (int64, error) { return freeBytes(a.RepositoryPath()) },
 		Point: repository.Header{ID: id, System: a.Config.System, Reason: reason, Taken: a.opt.Now()}}, nil
 }

@@ -54,6 +54,21 @@ func TestTargetsComeBehindThoseTheyNeed(t *testing.T) {
 	}
 }
 
+func TestWhoClaimsIsCopiedFirst(t *testing.T) {
+	inv := declared("objects", "cache", "graph", "db")
+	claim := func(rows, objects string) config.Rule {
+		return config.Rule{Rows: config.Asked{Target: rows}, Objects: config.Held{Target: objects}}
+	}
+	inv.Config.Reconcile = []config.Rule{claim("db", "objects"), claim("db", "graph"), claim("elsewhere", "cache")}
+	if got := names(inv.ClaimsFirst(inv.Targets())); got != "db objects cache graph" {
+		t.Errorf("the order is %s", got)
+	}
+	inv.Config.Reconcile = []config.Rule{claim("db", "objects"), claim("objects", "db")}
+	if got := names(inv.ClaimsFirst(inv.Targets())); got != "db objects cache graph" {
+		t.Errorf("of two that claim each other the order is %s", got)
+	}
+}
+
 func TestSelect(t *testing.T) {
 	inv := declared("api<db", "db", "缓存")
 	for _, tc := range []struct{ asked, want string }{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"upkeep/internal/config"
@@ -32,6 +33,32 @@ func (inv *Inventory) Rules(names []string, among func(target string) bool) ([]c
 		}
 	}
 	return rules, nil
+}
+
+// ClaimsFirst puts every target whose rows claim things before the targets that hold
+// them, and otherwise keeps the order. Copied so, a point claims nothing that came only
+// after its things were copied; what went in between, a drill names.
+func (inv *Inventory) ClaimsFirst(targets []Target) []Target {
+	var ordered []Target
+	placed := map[string]bool{}
+	var place func(t Target)
+	place = func(t Target) {
+		if placed[t.Name] {
+			return
+		}
+		placed[t.Name] = true
+		for _, r := range inv.Config.Reconcile {
+			i := slices.IndexFunc(targets, func(other Target) bool { return other.Name == r.Rows.Target })
+			if r.Things() == t.Name && i >= 0 {
+				place(targets[i])
+			}
+		}
+		ordered = append(ordered, t)
+	}
+	for _, t := range targets {
+		place(t)
+	}
+	return ordered
 }
 
 // Claims lists what the rows of a rule claim. in is their target, or its scratch

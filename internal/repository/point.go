@@ -28,9 +28,10 @@ type Header struct {
 type TargetCopy struct {
 	Target     string            `json:"target"`
 	Kind       string            `json:"kind"`
-	Taken      time.Time         `json:"taken"` // of the view that was copied
-	Bytes      int64             `json:"bytes"` // of all parts' content
-	AddedBytes int64             `json:"added"` // on the repository's disk, compressed and encrypted
+	Taken      time.Time         `json:"taken"`          // of the view that was copied
+	Until      time.Time         `json:"until,omitzero"` // as in the manifest
+	Bytes      int64             `json:"bytes"`          // of all parts' content
+	AddedBytes int64             `json:"added"`          // on the repository's disk, compressed and encrypted
 	Parts      int               `json:"parts"`
 	Carried    int               `json:"carried"`          // parts not read, because their identity was that of the copy before
 	SHA256     string            `json:"sha256"`           // over "LEN:NAME SHA256\n" of all parts in order; LEN in bytes
@@ -71,6 +72,24 @@ type Point struct {
 	Proof       *Proof      // of the drill at Proven
 	Declaration Declaration // filled in by Repository.Point and PointWriter.Seal only
 	JournalHead string
+}
+
+// Window is the time between the first and the last moment that the point speaks of,
+// by the clocks of its sources: what was written within it may be in one store's copy
+// and not in another's.
+func (p Point) Window() time.Duration {
+	var from, until time.Time
+	for _, t := range p.Targets {
+		if from.IsZero() || t.Taken.Before(from) {
+			from = t.Taken
+		}
+		for _, at := range []time.Time{t.Taken, t.Until} {
+			if at.After(until) {
+				until = at
+			}
+		}
+	}
+	return until.Sub(from)
 }
 
 // Target returns the copy of one target.

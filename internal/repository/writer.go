@@ -162,7 +162,7 @@ func (s *storing) describe(target, kind string, m service.Manifest) TargetCopy {
 	light := m
 	light.Entries = nil
 	return TargetCopy{
-		Target: target, Kind: kind, Taken: m.Taken, Bytes: s.pages.bytes, Parts: s.pages.parts, Carried: s.carried,
+		Target: target, Kind: kind, Taken: m.Taken, Until: m.Until, Bytes: s.pages.bytes, Parts: s.pages.parts, Carried: s.carried,
 		SHA256: s.pages.sum(), Counts: m.Counts, Manifest: light, Findings: s.torn,
 	}
 }

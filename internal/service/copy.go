@@ -41,6 +41,7 @@ type Snapshot interface {
 // thousands at most. What exists by the million is a Part and has its own digest.
 type Manifest struct {
 	Taken    time.Time         `json:"taken"`              // of the view, by the source's own clock where it has one
+	Until    time.Time         `json:"until,omitzero"`     // when reading ended, where the source gives no snapshot: the view is of no one moment; zero = it is of Taken
 	Version  string            `json:"version"`            // of the source: "15.18"
 	Identity string            `json:"identity"`           // as Identifier gives it; a scratch must differ from it
 	Counts   map[string]int64  `json:"counts"`             // totals for people: tables, rows, keys, files, bytes

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -206,7 +207,16 @@ func facts(c repository.TargetCopy) service.Verdict {
 	v.Set("bytes", c.Bytes) // of what was stored; a kind may count the bytes of what it holds under the same name
 	v.Set("added_bytes", c.AddedBytes)
 	v.Set("parts", c.Parts)
+	v.Set("viewed_from", c.Taken)
+	v.Set("viewed_until", later(c.Taken, c.Until))
 	return v
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // seal makes the point complete. A point that lacks a target stays incomplete:

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"upkeep/internal/journal"
 	"upkeep/internal/service"
@@ -104,7 +105,36 @@ func (t Text) copiedLine(s Section) string {
 	if s.Run.Point == "" {
 		return t.say("backup-incomplete", said) + t.accepted(s)
 	}
+	said["window"] = window(s.Run)
 	return t.say("backup", said) + t.accepted(s)
+}
+
+// window is the time between the first and the last moment that the copies speak of, in
+// seconds.
+func window(run journal.Run) float64 {
+	var from, until time.Time
+	for _, target := range run.Targets {
+		began, ended := moment(target.Facts["viewed_from"]), moment(target.Facts["viewed_until"])
+		if !began.IsZero() && (from.IsZero() || began.Before(from)) {
+			from = began
+		}
+		if ended.After(until) {
+			until = ended
+		}
+	}
+	return until.Sub(from).Seconds()
+}
+
+// moment reads a fact, fresh from a verb or back from JSON.
+func moment(value any) time.Time {
+	switch at := value.(type) {
+	case time.Time:
+		return at
+	case string:
+		parsed, _ := time.Parse(time.RFC3339Nano, at) // the zero time for what is none
+		return parsed
+	}
+	return time.Time{}
 }
 
 // agreement is the lowest score of all rules: the share of things on which two

@@ -116,7 +116,7 @@ const diskBytes = "disk_bytes"
 func (s *snapshot) Manifest(context.Context) (service.Manifest, error) {
 	var v service.Verdict
 	s.walk.gaps.judge(&v, s.in.cfg.Required)
-	m := service.Manifest{Taken: s.taken, Identity: s.identity, Counts: s.totals.counts(), Findings: v.Findings,
+	m := service.Manifest{Taken: s.taken, Until: s.in.env.Now(), Identity: s.identity, Counts: s.totals.counts(), Findings: v.Findings,
 		Attrs: map[string]string{diskBytes: itoa(s.totals.disk.Load())}}
 	if n := s.walk.gaps.count(sockets); n > 0 {
 		m.Attrs["sockets_left_out"] = itoa(n)

@@ -83,7 +83,7 @@ func (s *snapshot) Manifest(ctx context.Context) (service.Manifest, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := service.Manifest{Taken: s.state.at.UTC(), Version: s.version, Identity: s.identity, Attrs: map[string]string{
+	m := service.Manifest{Taken: s.state.at.UTC(), Until: end.at.UTC(), Version: s.version, Identity: s.identity, Attrs: map[string]string{
 		attrFormat: format, attrMark: s.state.mark, attrDatabase: s.link.name,
 		attrFrom: s.state.at.UTC().Format(time.RFC3339Nano), attrUntil: end.at.UTC().Format(time.RFC3339Nano)}}
 	all, err := s.account(&m, end.mark)

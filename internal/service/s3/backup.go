@@ -154,7 +154,7 @@ func (s *snapshot) note(to *sample, o *object) {
 func (s *snapshot) Manifest(context.Context) (service.Manifest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := service.Manifest{Taken: s.taken, Version: s.server(), Identity: s.in.identity(), Counts: s.tally.counts(),
+	m := service.Manifest{Taken: s.taken, Until: s.in.env.Now(), Version: s.server(), Identity: s.in.identity(), Counts: s.tally.counts(),
 		Entries: s.tally.list(), Attrs: s.attrs()}
 	var v service.Verdict
 	if s.vanished.n > 0 {

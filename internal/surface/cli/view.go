@@ -45,6 +45,7 @@ type pointView struct {
 	Taken    string            `json:"taken"`
 	Bytes    int64             `json:"bytes"`
 	Added    int64             `json:"added_bytes"`
+	Window   float64           `json:"window_s"`
 	Complete bool              `json:"complete"`
 	Parts    []partView        `json:"parts"`
 	Verified *string           `json:"verified"`
@@ -118,7 +119,7 @@ func (c *cli) stepView(s journal.Step) stepView {
 }
 
 func pointOf(p repository.Point) *pointView {
-	v := &pointView{ID: p.ID, Reason: p.Reason, Taken: report.Stamp(p.Taken), Bytes: p.Bytes, Added: p.AddedBytes,
+	v := &pointView{ID: p.ID, Reason: p.Reason, Taken: report.Stamp(p.Taken), Bytes: p.Bytes, Added: p.AddedBytes, Window: p.Window().Seconds(),
 		Complete: p.Complete, Verified: report.Maybe(p.Verified), Proven: report.Maybe(p.Proven), Parts: []partView{}}
 	if p.Proof != nil {
 		v.Proof = &report.ProofView{RPO: p.Proof.RPO.Seconds(), RTO: p.Proof.RTO.Seconds(), Compared: p.Proof.Compared}
