@@ -20,7 +20,7 @@ func (inv *Inventory) Assert(ctx context.Context, in service.Instance, target, p
 		got, err := firstValue(ctx, in, a.Query)
 		switch {
 		case err != nil:
-			v.Unsure("assertion.unanswered", a.Name, service.Args{"name": a.Name, "error": err.Error()})
+			v.Unsure("assertion.unanswered", a.Name, service.Args{"name": a.Name, "error": err.Error(), "fix": a.Fix})
 		case !a.Expect.Holds(got):
 			v.Findings = append(v.Findings, broken(a, got))
 		}
