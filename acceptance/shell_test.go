@@ -34,8 +34,7 @@ func TestNoShellInTheProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []string{"../internal/command", "../internal/service/neo4j", "../internal/service/postgres", "../internal/service/rabbitmq",
-		"../internal/service/redis", "../internal/service/s3"}
+	want := []string{"../internal/command", "../internal/service/rabbitmq", "../internal/service/s3"}
 	var got []string
 	for dir := range starters {
 		got = append(got, dir)
