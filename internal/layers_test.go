@@ -18,13 +18,14 @@ type layer struct {
 	may      []string
 }
 
-var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "logs/"}
+var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "glob", "logs/"}
 
 func with(more ...string) []string { return append(slices.Clone(leaves), more...) }
 
 var layers = []layer{
 	{"diag", nil},
 	{"quantity", nil},
+	{"glob", []string{"diag"}},
 	{"secret", nil},
 	{"command", nil},
 	{"database", nil},

@@ -1,12 +1,8 @@
 package files
 
 import (
-	"path/filepath"
-	"strings"
-
-	"github.com/bmatcuk/doublestar/v4"
-
 	"upkeep/internal/diag"
+	"upkeep/internal/glob"
 	"upkeep/internal/quantity"
 )
 
@@ -36,46 +32,7 @@ func (c *Config) Validate() (p diag.List) {
 	if len(c.Paths) == 0 {
 		p.Addf("paths", "must name at least one directory, file or pattern")
 	}
-	validate(&p, "paths", c.Paths)
-	validate(&p, "exclude", c.Exclude)
+	glob.Validate(&p, "paths", c.Paths)
+	glob.Validate(&p, "exclude", c.Exclude)
 	return p
-}
-
-func validate(p *diag.List, key string, patterns []string) {
-	for i, pattern := range patterns {
-		path := key + "[" + itoa(int64(i)) + "]"
-		switch {
-		case pattern == "":
-			p.Addf(path, "must not be empty")
-		case strings.ContainsRune(pattern, 0):
-			p.Addf(path, "must not hold a NUL byte")
-		case !doublestar.ValidatePattern(pattern):
-			p.Addf(path, "is not a pattern: %q has an open bracket or brace", pattern)
-		case slashInBraces(pattern):
-			p.Addf(path, "must not have a slash inside braces: write one path per alternative")
-		}
-	}
-}
-
-func slashInBraces(pattern string) bool {
-	depth := 0
-	for _, r := range pattern {
-		switch {
-		case r == '{':
-			depth++
-		case r == '}':
-			depth--
-		case r == '/' && depth > 0:
-			return true
-		}
-	}
-	return false
-}
-
-// absolute returns path from base, clean.
-func absolute(base, path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
-	}
-	return filepath.Join(base, path)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"upkeep/internal/glob"
 )
 
 // rules say which paths are declared. They are followed one name at a time, so
@@ -42,7 +44,7 @@ func compile(base string, cfg Config) (rules, error) {
 	for _, pattern := range cfg.Exclude {
 		anyDir := !strings.Contains(pattern, "/")
 		if !anyDir {
-			pattern = absolute(escape(base), pattern)[1:]
+			pattern = glob.Absolute(glob.Escape(base), pattern)[1:]
 		}
 		compiled.exclude = append(compiled.exclude, exclusion{pattern, anyDir})
 	}
@@ -50,7 +52,7 @@ func compile(base string, cfg Config) (rules, error) {
 }
 
 func newRule(base, path string) rule {
-	full := absolute(base, path)
+	full := glob.Absolute(base, path)
 	r := rule{declared: full, names: split(full)}
 	written := len(r.names)
 	if !filepath.IsAbs(path) {
@@ -69,24 +71,12 @@ func newRule(base, path string) rule {
 func (r *rules) bases() []string {
 	var all []string
 	for _, rule := range r.list {
-		all = append(all, escape(strings.Join(rule.names[:rule.literal], "/")))
+		all = append(all, glob.Escape(strings.Join(rule.names[:rule.literal], "/")))
 	}
 	return all
 }
 
 func wild(name string) bool { return strings.ContainsAny(name, `*?[{\`) }
-
-// escape makes a path a pattern that matches nothing else.
-func escape(path string) string {
-	var b strings.Builder
-	for i := range len(path) {
-		if strings.IndexByte(`*?[]{}\`, path[i]) >= 0 {
-			b.WriteByte('\\')
-		}
-		b.WriteByte(path[i])
-	}
-	return b.String()
-}
 
 func split(path string) []string {
 	path = strings.Trim(path, "/")

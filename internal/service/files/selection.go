@@ -7,6 +7,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"upkeep/internal/glob"
 	"upkeep/internal/service"
 )
 
@@ -28,7 +29,7 @@ func (in *Instance) selectionOf(sel service.Selection) (selection, error) {
 	if filepath.IsAbs(only) {
 		s.patterns = []string{filepath.Clean(only)[1:]}
 	} else {
-		s.patterns = append(s.patterns, strings.TrimPrefix(absolute(escape(in.env.Base), only), "/"))
+		s.patterns = append(s.patterns, strings.TrimPrefix(glob.Absolute(glob.Escape(in.env.Base), only), "/"))
 		for _, base := range in.bases {
 			s.patterns = append(s.patterns, strings.TrimPrefix(base+"/"+only, "/"))
 		}

@@ -1,14 +1,10 @@
 package logs
 
 import (
-	"fmt"
-	"path/filepath"
-	"strings"
-
-	"github.com/bmatcuk/doublestar/v4"
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/diag"
+	"upkeep/internal/glob"
 	"upkeep/internal/quantity"
 )
 
@@ -65,8 +61,8 @@ func (c *Config) Validate() (p diag.List) {
 	if len(c.Paths) == 0 {
 		p.Addf("paths", "must name at least one file or pattern")
 	}
-	validate(&p, "paths", c.Paths)
-	validate(&p, "exclude", c.Exclude)
+	glob.Validate(&p, "paths", c.Paths)
+	glob.Validate(&p, "exclude", c.Exclude)
 	c.Rotate.validate(&p)
 	if c.DeleteAfter > 0 && c.DeleteAfter < c.CompressAfter {
 		p.Addf("delete_after", "must not be shorter than compress_after, which is %s", c.CompressAfter)
@@ -92,48 +88,4 @@ func (r Rotate) validate(p *diag.List) {
 	if how.declared() && !r.asked() {
 		p.Addf("rotate", "must have size or age")
 	}
-}
-
-func validate(p *diag.List, key string, patterns []string) {
-	for i, pattern := range patterns {
-		path := fmt.Sprintf("%s[%d]", key, i)
-		switch {
-		case pattern == "":
-			p.Addf(path, "must not be empty")
-		case strings.ContainsRune(pattern, 0):
-			p.Addf(path, "must not hold a NUL byte")
-		case !doublestar.ValidatePattern(pattern):
-			p.Addf(path, "is not a pattern: %q has an open bracket or brace", pattern)
-		case slashInBraces(pattern):
-			p.Addf(path, "must not have a slash inside braces: write one path per alternative")
-		}
-	}
-}
-
-func slashInBraces(pattern string) bool {
-	depth := 0
-	for _, r := range pattern {
-		switch {
-		case r == '{':
-			depth++
-		case r == '}':
-			depth--
-		case r == '/' && depth > 0:
-			return true
-		}
-	}
-	return false
-}
-
-// absolute returns path from base, clean.
-func absolute(base, path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
-	}
-	return filepath.Join(escaped(base), path)
-}
-
-// escaped makes a pattern that matches only the path itself.
-func escaped(path string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`, "{", `\{`, "}", `\}`).Replace(path)
 }

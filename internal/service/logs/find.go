@@ -11,6 +11,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"upkeep/internal/glob"
 	"upkeep/internal/service"
 )
 
@@ -112,7 +113,7 @@ func (in *Instance) excluded(path string) bool {
 	return slices.ContainsFunc(in.cfg.Exclude, func(pattern string) bool {
 		subject := filepath.Base(path)
 		if strings.Contains(pattern, "/") {
-			pattern, subject = absolute(in.env.Base, pattern), path
+			pattern, subject = glob.Absolute(glob.Escape(in.env.Base), pattern), path
 		}
 		ok, err := doublestar.Match(pattern, subject)
 		return ok && err == nil

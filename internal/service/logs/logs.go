@@ -12,6 +12,7 @@ import (
 	_ "embed"
 	"fmt"
 
+	"upkeep/internal/glob"
 	"upkeep/internal/service"
 )
 
@@ -47,7 +48,7 @@ func open(env service.Env, cfg Config) (*Instance, error) {
 	}
 	in := &Instance{env: env, cfg: cfg, proc: "/proc"}
 	for _, p := range cfg.Paths {
-		in.patterns = append(in.patterns, absolute(env.Base, p))
+		in.patterns = append(in.patterns, glob.Absolute(glob.Escape(env.Base), p))
 	}
 	return in, nil
 }
