@@ -164,8 +164,12 @@ func TestFailuresHaveTheirNames(t *testing.T) {
 			defer func() { _ = conn.Close(context.Background()) }()
 		}
 	}
-	_, err = app("right").Check(t.Context())
+	_, err = app("right").Identity(t.Context())
 	wantFault(t, err, "postgres.no-slots", service.ErrUnreachable)
+	v, err := app("right").Check(t.Context()) // it is known what is wrong
+	if err != nil || len(v.Findings) != 1 || v.Findings[0].ID != "connections-exhausted" {
+		t.Errorf("the check finds %v, %v", v.Findings, err)
+	}
 
 	must(t, server.Stop())
 	for name, call := range map[string]func() error{
