@@ -62,7 +62,7 @@ func (p *planter) view(target string) service.Snapshot {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { in.Close() })
-	view, err := in.(service.Source).Snapshot(p.t.Context(), nil, service.Report{})
+	view, err := in.(service.Source).Snapshot(p.t.Context(), service.NoPrevious, service.Report{})
 	if err != nil {
 		p.t.Fatal(err)
 	}

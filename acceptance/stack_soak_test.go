@@ -167,8 +167,15 @@ func losing() int {
 // TestSoakStack starts the system once for both.
 func TestSoakStack(t *testing.T) {
 	s := newStack(t)
-	s.untouched()
-	s.singleDeletions()
+	for _, part := range []struct {
+		name string
+		run  func()
+	}{{"untouched", s.untouched}, {"deletions", s.singleDeletions}} {
+		t.Run(part.name, func(t *testing.T) {
+			s.t = t
+			part.run()
+		})
+	}
 }
 
 // singleDeletions takes one row, object or node away, drawn by chance, in the
