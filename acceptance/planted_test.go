@@ -152,7 +152,7 @@ func (o other) Manifest(ctx context.Context) (service.Manifest, error) {
 	m := o.promised
 	m.Attrs = maps.Clone(m.Attrs)
 	for name, value := range own.Attrs {
-		if strings.HasPrefix(name, "sha256 ") {
+		if strings.HasPrefix(name, "sha256 ") || strings.HasPrefix(name, "part ") {
 			m.Attrs[name] = value
 		}
 	}

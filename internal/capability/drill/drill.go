@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"upkeep/internal/config"
@@ -96,7 +97,7 @@ func (d Drill) target(ctx context.Context, t service.Task) (out service.Outcome,
 	}
 	defer func() { err = errors.Join(err, scratch.Close()) }()
 	v, err := d.compare(ctx, scratch, c, t)
-	if err != nil {
+	if err != nil || !cameBack(v) {
 		return service.Outcome{Verdict: v}, err
 	}
 	r := result{Taken: c.Manifest().Taken, Took: time.Since(started), Compared: compared(c, v)}
@@ -162,8 +163,16 @@ func notRestorable(err error) (service.Verdict, error) {
 		}
 	}
 	var v service.Verdict
-	v.Crit("drill.not-restorable", "", service.Args{"detail": err.Error()})
+	v.Crit(notRestored, "", service.Args{"detail": err.Error()})
 	return v, nil
+}
+
+const notRestored = "drill.not-restorable"
+
+// cameBack reports whether there was something to compare, with the manifest and with
+// other stores.
+func cameBack(v service.Verdict) bool {
+	return !slices.ContainsFunc(v.Findings, func(f service.Finding) bool { return f.ID == notRestored })
 }
 
 // compared are the totals that were found equal. A finding leaves them out: what
