@@ -170,7 +170,7 @@ func TestSoakStack(t *testing.T) {
 	for _, part := range []struct {
 		name string
 		run  func()
-	}{{"untouched", s.untouched}, {"deletions", s.singleDeletions}} {
+	}{{"untouched", s.untouched}, {"deletions", s.singleDeletions}, {"unrestorable", s.unrestorable}} {
 		t.Run(part.name, func(t *testing.T) {
 			s.t = t
 			part.run()
@@ -252,4 +252,15 @@ func (s *stack) untouched() {
 		clean++
 	}
 	t.Logf("drills of the untouched stack: %d of %d raised nothing", clean, tries())
+}
+
+// unrestorable: what does not come back is named alone; other stores are not said to
+// lack what they claim of it.
+func (s *stack) unrestorable() {
+	p := newPlanter(s.t, s.system)
+	out, code := s.run("drill", p.point(map[string]service.Snapshot{"graph": p.cut("graph"), "db": p.view("db")}))
+	found := out.Get("targets.#.findings.#.id|@flatten|@ugly").Raw
+	if code != 1 || found != `["drill.not-restorable"]` {
+		s.t.Errorf("exit %d, found %s\n%s", code, found, out.Raw)
+	}
 }
