@@ -257,6 +257,7 @@ func (s *stack) untouched() {
 // unrestorable: what does not come back is named alone; other stores are not said to
 // lack what they claim of it.
 func (s *stack) unrestorable() {
+	s.must("backup", "db") // makes the repository
 	p := newPlanter(s.t, s.system)
 	out, code := s.run("drill", p.point(map[string]service.Snapshot{"graph": p.cut("graph"), "db": p.view("db")}))
 	found := out.Get("targets.#.findings.#.id|@flatten|@ugly").Raw
