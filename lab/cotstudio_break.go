@@ -32,6 +32,7 @@ func (c *CotStudio) breakages() map[string]func(context.Context) (string, error)
 		"stop-worker": stop("worker"), "stop-redis": stop("redis"), "stop-minio": stop("minio"),
 		"stop-rabbitmq": stop("rabbitmq"), "stop-neo4j": stop("neo4j"),
 		"freeze-worker":    func(context.Context) (string, error) { return "worker", c.parts["worker"].Pause() },
+		"hang-request":     func(context.Context) (string, error) { return "backend", c.parts["backend"].Pause() },
 		"fill-queue":       c.fillQueue,
 		"delete-object":    c.deleteObject,
 		"delete-node":      c.deleteNode,
