@@ -21,7 +21,8 @@ import (
 // away alone.
 type stack struct {
 	*system
-	cot *lab.CotStudio
+	cot     *lab.CotStudio
+	planter *planter
 }
 
 // spare is how many things of each sort a stack has for being taken away.
@@ -167,6 +168,7 @@ func losing() int {
 // TestSoakStack starts the system once for both.
 func TestSoakStack(t *testing.T) {
 	s := newStack(t)
+	s.planter = newPlanter(t, s.system)
 	for _, part := range []struct {
 		name string
 		run  func()
@@ -183,8 +185,7 @@ func TestSoakStack(t *testing.T) {
 // one: the key that the stores no longer agree on, and beside it nothing but what the
 // copy lacks.
 func (s *stack) singleDeletions() {
-	t := s.t
-	p := newPlanter(t, s.system)
+	t, p := s.t, s.planter
 	named, all := 0, 0
 	for i, l := range losses() {
 		for try := range losing() {
@@ -258,7 +259,7 @@ func (s *stack) untouched() {
 // lack what they claim of it.
 func (s *stack) unrestorable() {
 	s.must("backup", "db") // makes the repository
-	p := newPlanter(s.t, s.system)
+	p := s.planter
 	out, code := s.run("drill", p.point(map[string]service.Snapshot{"graph": p.cut("graph"), "db": p.view("db")}))
 	found := out.Get("targets.#.findings.#.id|@flatten|@ugly").Raw
 	if code != 1 || found != `["drill.not-restorable"]` {
