@@ -192,7 +192,7 @@ func TestContentThatBreaksOffIsNeverTakenForTheWhole(t *testing.T) {
 
 // What the server does not give out of one object is left out, and said.
 func TestObjectThatMayNotBeReadIsNamed(t *testing.T) {
-	s := &snapshot{tally: newTally(), in: &Instance{}, client: &client{}}
+	s := &snapshot{tally: newTally(), in: &Instance{env: service.Env{Now: time.Now}}, client: &client{}}
 	p := s.part(object{name: "sealed", key: "sealed", size: 5})
 	if p.Size != 5 {
 		t.Fatalf("%+v", p)
