@@ -3,7 +3,6 @@ package acceptance
 import (
 	"context"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -51,9 +50,7 @@ func controlEngine(ts *testscript.TestScript, verb string, e *lab.Engine) {
 func contained(ts *testscript.TestScript, name string) {
 	bin, err := lab.Neo4jBin()
 	ts.Check(err)
-	java, err := exec.LookPath("java")
-	ts.Check(err)
-	java, err = filepath.EvalSymlinks(java)
+	java, err := lab.JavaHome()
 	ts.Check(err)
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -64,7 +61,7 @@ func contained(ts *testscript.TestScript, name string) {
 	ts.Setenv(name+"_HOST", s.Host)
 	ts.Setenv(name+"_PORT", strconv.Itoa(port))
 	ts.Setenv("NEO4J_DIR", filepath.Dir(bin))
-	ts.Setenv("JAVA_DIR", filepath.Dir(filepath.Dir(java)))
+	ts.Setenv("JAVA_DIR", java)
 	old, err := filepath.Abs("../internal/service/neo4j/testdata/neo4j-4.4.dump")
 	ts.Check(err)
 	ts.Setenv("DUMP_44", old)

@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,16 +92,7 @@ func (c *CotProject) connect(ctx context.Context) (map[string]int, error) {
 
 // deploy writes the example's files, both compose files, .env and the declaration.
 func (c *CotProject) deploy(ports map[string]int) error {
-	err := fs.WalkDir(cotstudio.Files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := cotstudio.Files.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		return errors.Join(os.MkdirAll(filepath.Dir(c.path(name)), 0o755), os.WriteFile(c.path(name), text, 0o644))
-	})
+	err := os.CopyFS(c.Dir, cotstudio.Files)
 	variables, missing := c.variables(ports)
 	if err := errors.Join(err, missing, os.MkdirAll(c.path("secrets"), 0o700)); err != nil {
 		return fmt.Errorf("deploy the example system: %w", err)
@@ -117,7 +107,7 @@ func (c *CotProject) deploy(ports map[string]int) error {
 
 // variables are those of .env.example, filled in, and where this machine's programs are.
 func (c *CotProject) variables(ports map[string]int) (string, error) {
-	java, javaMissing := javaHome()
+	java, javaMissing := JavaHome()
 	neo4j, neo4jMissing := Neo4jBin()
 	rabbit, rabbitMissing := rabbitProgram()
 	if err := errors.Join(javaMissing, neo4jMissing, rabbitMissing); err != nil {
@@ -140,7 +130,8 @@ func (c *CotProject) variables(ports map[string]int) (string, error) {
 	return strings.Join(lines, "\n") + "\n", nil
 }
 
-func javaHome() (string, error) {
+// JavaHome is the installation of the java on PATH.
+func JavaHome() (string, error) {
 	java, err := exec.LookPath("java")
 	if err != nil {
 		return "", fmt.Errorf("find java: %w", err)

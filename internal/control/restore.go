@@ -43,7 +43,7 @@ func (a *App) restoreOp(ctx context.Context, id string, req Request) (operation,
 	books := &books{app: a}
 	work := restoring{
 		put: restore.Restore{Repository: r, Inventory: a.Inventory, Point: point, Targets: targets, Only: req.Only, Discard: req.Discard},
-		app: restore.Application{Inventory: a.Inventory, Targets: targets, Patience: healthyWithin},
+		app: restore.Application{Inventory: a.Inventory, Targets: targets, Patience: healthyWithin, Now: a.opt.Now},
 	}
 	if work.save, err = a.saving(id, targets, req.Discard); err != nil {
 		return operation{}, err

@@ -20,6 +20,7 @@ type Application struct {
 	Inventory *inventory.Inventory
 	Targets   []inventory.Target // that are restored
 	Patience  time.Duration      // how long a dependent target may take to become healthy
+	Now       func() time.Time
 }
 
 const (
@@ -180,8 +181,8 @@ func release(ctx context.Context, s service.Switcher, names []string) error {
 // recheck is the pause between two looks at a target that is not healthy yet.
 const recheck = time.Second
 
-// healthy checks until nothing is critical any more, or patience is at its end: then
-// what the last check found stands.
+// healthy checks until nothing is critical any more but what is accepted, or patience
+// is at its end: then what the last check found stands.
 func (a Application) healthy(ctx context.Context, t service.Task) (service.Outcome, error) {
 	checker, err := service.As[service.Checker](t.Instance)
 	if err != nil {
@@ -191,7 +192,7 @@ func (a Application) healthy(ctx context.Context, t service.Task) (service.Outco
 	defer cancel()
 	for {
 		v, err := a.once(ctx, checker)
-		if worst := service.Worst(v.Findings); err == nil && worst != service.Critical && worst != service.Unknown {
+		if worst := service.Worst(a.pending(t.Step.Target, v.Findings)); err == nil && worst != service.Critical && worst != service.Unknown {
 			return service.Outcome{Verdict: v}, nil
 		}
 		select {
@@ -200,6 +201,19 @@ func (a Application) healthy(ctx context.Context, t service.Task) (service.Outco
 		case <-time.After(recheck):
 		}
 	}
+}
+
+// pending leaves out what the declaration accepts: nobody waits for that to go.
+func (a Application) pending(target string, found []service.Finding) []service.Finding {
+	t, _ := a.Inventory.Target(target)
+	return slices.DeleteFunc(slices.Clone(found), func(f service.Finding) bool {
+		id := f.ID
+		if !strings.Contains(id, ".") {
+			id = t.Kind.Name() + "." + id
+		}
+		_, expired, accepted := a.Inventory.Waiver(target, id, a.Now())
+		return accepted && !expired
+	})
 }
 
 // lookFor bounds one look.
