@@ -71,11 +71,11 @@ func (g guarding) Stopped() error { return g.process.Tell(guardStopped + "\n") }
 
 func (g guarding) Starting() error { return g.process.Tell(guardStarting + "\n") }
 
-func (g guarding) Dismiss() error {
+func (g guarding) Dismiss(ctx context.Context) error {
 	if err := g.process.Tell(guardDismissed + "\n"); err != nil {
 		return fmt.Errorf("dismiss the guard: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), guardBegins)
+	ctx, cancel := context.WithTimeout(ctx, guardBegins)
 	defer cancel()
 	if err := g.process.Wait(ctx); err != nil {
 		return fmt.Errorf("dismiss the guard: %w", err)

@@ -38,8 +38,8 @@ func opened(t *testing.T, env service.Env) *sandbox.Sandbox {
 }
 
 // script is a server that runs a line of shell.
-func script(s *sandbox.Sandbox, line string) *sandbox.Server {
-	return s.Start(service.Cmd{Program: s.Program, Args: []string{"-c", line}, Dir: s.Dir, End: syscall.SIGKILL})
+func script(t *testing.T, s *sandbox.Sandbox, line string) *sandbox.Server {
+	return s.Start(t.Context(), service.Cmd{Program: s.Program, Args: []string{"-c", line}, Dir: s.Dir, End: syscall.SIGKILL})
 }
 
 // there waits for a file that a server makes.
@@ -53,7 +53,7 @@ func there(path string) func(context.Context) (bool, error) {
 func TestAServerRunsAsNobodyUntilItIsStopped(t *testing.T) {
 	s := opened(t, servicetest.Env(t)) // which fails the test over directories that remain
 	mark := filepath.Join(s.Dir, "up")
-	server := script(s, "sleep 8881 & touch up; wait")
+	server := script(t, s, "sleep 8881 & touch up; wait")
 	must(t, server.Await(t.Context(), time.Millisecond, there(mark)))
 	var made syscall.Stat_t
 	must(t, syscall.Stat(mark, &made))
@@ -66,7 +66,7 @@ func TestAServerRunsAsNobodyUntilItIsStopped(t *testing.T) {
 	if server.Running() || standing(t, s.Dir) {
 		t.Error("it still runs, or what it started")
 	}
-	must(t, script(s, "touch again; sleep 8882").Await(t.Context(), time.Millisecond, there(filepath.Join(s.Dir, "again"))))
+	must(t, script(t, s, "touch again; sleep 8882").Await(t.Context(), time.Millisecond, there(filepath.Join(s.Dir, "again"))))
 	for range 2 {
 		must(t, s.Close())
 	}
@@ -91,22 +91,22 @@ func standing(t *testing.T, dir string) bool {
 func TestAServerThatEndsSaysWhy(t *testing.T) {
 	s := opened(t, servicetest.Env(t))
 	never := func(context.Context) (bool, error) { return true, errors.New("not yet") }
-	err := script(s, "echo on the one; echo on the other >&2; exit 3").Await(t.Context(), time.Millisecond, never)
+	err := script(t, s, "echo on the one; echo on the other >&2; exit 3").Await(t.Context(), time.Millisecond, never)
 	var ended *sandbox.Ended
 	if !errors.As(err, &ended) || ended.Said != "on the one\non the other" || !errors.Is(err, service.ErrNoScratch) {
 		t.Errorf("it says %v", err)
 	}
-	err = s.Start(service.Cmd{Program: "/no/such/program"}).Await(t.Context(), time.Millisecond, never)
+	err = s.Start(t.Context(), service.Cmd{Program: "/no/such/program"}).Await(t.Context(), time.Millisecond, never)
 	if !errors.As(err, &ended) || !strings.Contains(ended.Said, "/no/such/program") {
 		t.Errorf("one that is not there says %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := script(s, "sleep 8883").Await(ctx, time.Millisecond, never); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "not yet") {
+	if err := script(t, s, "sleep 8883").Await(ctx, time.Millisecond, never); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "not yet") {
 		t.Errorf("one that never answers gives %v", err)
 	}
 	wrong := errors.New("wrong server")
-	if err := script(s, "sleep 8884").Await(t.Context(), time.Millisecond, func(context.Context) (bool, error) { return false, wrong }); !errors.Is(err, wrong) {
+	if err := script(t, s, "sleep 8884").Await(t.Context(), time.Millisecond, func(context.Context) (bool, error) { return false, wrong }); !errors.Is(err, wrong) {
 		t.Errorf("a wrong answer gives %v", err)
 	}
 }

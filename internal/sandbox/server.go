@@ -23,9 +23,10 @@ type Server struct {
 // why it crashed stands above it.
 const lastWords = 256 << 10
 
-// Start begins a program. That it could not be started, Await tells.
-func (s *Sandbox) Start(c service.Cmd) *Server {
-	ctx, stop := context.WithCancel(context.Background()) // it lives longer than the call that starts it
+// Start begins a program, which outlives ctx: Stop or Close ends it. That it could not
+// be started, Await tells.
+func (s *Sandbox) Start(ctx context.Context, c service.Cmd) *Server {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	server := &Server{stop: stop, ended: make(chan struct{}), output: command.Tail{Limit: lastWords}}
 	c.Stdout = &server.output
 	go func() {

@@ -1,6 +1,9 @@
 package service
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Window is a time in which a service stands still, for work on its files.
 type Window struct {
@@ -22,7 +25,7 @@ type Guard interface {
 	// Starting says that the window ended and upkeep itself starts the service.
 	Starting() error
 	// Dismiss says that the service runs; the guard has ended when it returns.
-	Dismiss() error
+	Dismiss(ctx context.Context) error
 }
 
 // StateOfGuard is the key of the last Relief in a target's State; whoever has shown

@@ -177,7 +177,7 @@ func (s *sibling) load(ctx context.Context, c service.Copy, sel service.Selectio
 // begin starts the scratch server over a loaded store. The number of a database comes
 // with its store; that of the system database tells servers apart.
 func (s *sibling) begin(ctx context.Context, m service.Manifest) error {
-	s.srv.start()
+	s.srv.start(ctx)
 	if err := s.srv.await(ctx, s.in); err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (in *Instance) on(srv *scratchServer) *Instance {
 }
 
 func (s *sibling) raise(ctx context.Context, m service.Manifest) error {
-	s.srv.start()
+	s.srv.start(ctx)
 	if err := s.srv.await(ctx, s.in); err != nil {
 		return err
 	}

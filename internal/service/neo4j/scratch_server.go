@@ -100,12 +100,12 @@ func (s *scratchServer) own() error {
 
 // start runs the program until the sandbox is closed, or until upkeep ends in
 // whatever way.
-func (s *scratchServer) start() {
+func (s *scratchServer) start(ctx context.Context) {
 	env := []string{"HOME=" + s.box.Dir, "NEO4J_CONF=" + filepath.Join(s.box.Dir, "conf")}
 	if java := os.Getenv("JAVA_HOME"); java != "" && s.box.Place == (service.Place{}) {
 		env = append(env, "JAVA_HOME="+java)
 	}
-	s.running = s.box.Start(service.Cmd{Program: s.box.Program, Args: []string{"console"}, Dir: s.box.Dir, Env: env, End: syscall.SIGKILL})
+	s.running = s.box.Start(ctx, service.Cmd{Program: s.box.Program, Args: []string{"console"}, Dir: s.box.Dir, Env: env, End: syscall.SIGKILL})
 }
 
 // await gives the server its password and waits until the database is there.

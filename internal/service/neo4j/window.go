@@ -77,7 +77,7 @@ func (in *Instance) startAgain(ctx context.Context, s service.Switcher, guard se
 		return &service.Fault{ID: "neo4j.not-started", Args: service.Args{"service": in.env.RunsIn.Unit, "detail": err.Error()},
 			Err: fmt.Errorf("start %s again: %w", in.env.RunsIn.Unit, errors.Join(err, told))}
 	}
-	if err := errors.Join(told, guard.Dismiss()); err != nil {
+	if err := errors.Join(told, guard.Dismiss(ctx)); err != nil {
 		return err // the guard may have acted meanwhile: what it says stays
 	}
 	return in.relieved(ctx)

@@ -45,9 +45,9 @@ func (c *till) Users(context.Context, []string) ([]string, error) { return nil, 
 
 type sentry struct{ *till }
 
-func (s sentry) Stopped() error  { s.note("stopped"); return nil }
-func (s sentry) Starting() error { s.note("starting"); return nil }
-func (s sentry) Dismiss() error  { s.note("dismiss"); return nil }
+func (s sentry) Stopped() error                { s.note("stopped"); return nil }
+func (s sentry) Starting() error               { s.note("starting"); return nil }
+func (s sentry) Dismiss(context.Context) error { s.note("dismiss"); return nil }
 
 // windowed is an instance whose server never answers: what comes after the start
 // fails, unless a test gives it a server.

@@ -81,7 +81,7 @@ func (s *scratchServer) contained() bool { return s.box.Place != service.Place{}
 
 // start runs the server until close and waits until answers does.
 func (s *scratchServer) start(ctx context.Context, answers func(context.Context) error) error {
-	running := s.box.Start(service.Cmd{Program: s.box.Program, Args: []string{"-D", s.data()}, Dir: s.box.Dir,
+	running := s.box.Start(ctx, service.Cmd{Program: s.box.Program, Args: []string{"-D", s.data()}, Dir: s.box.Dir,
 		Env: []string{"LC_ALL=C"}, End: syscall.SIGQUIT})
 	return running.Await(ctx, poll, func(ctx context.Context) (again bool, err error) { return true, answers(ctx) })
 }

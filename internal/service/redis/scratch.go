@@ -140,7 +140,7 @@ func dbNumber(entry string) (int, bool) {
 }
 
 func (s *sibling) start(ctx context.Context) error {
-	s.srv.start()
+	s.srv.start(ctx)
 	return s.srv.await(ctx, s.in)
 }
 

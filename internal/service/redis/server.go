@@ -61,8 +61,8 @@ func (in *Instance) newServer(ctx context.Context, format string, databases int)
 }
 
 // start runs the program until stop, or until upkeep ends in whatever way.
-func (s *server) start() {
-	s.running = s.box.Start(service.Cmd{Program: s.box.Program, Args: []string{s.conf()}, Dir: s.box.Dir, End: syscall.SIGKILL})
+func (s *server) start(ctx context.Context) {
+	s.running = s.box.Start(ctx, service.Cmd{Program: s.box.Program, Args: []string{s.conf()}, Dir: s.box.Dir, End: syscall.SIGKILL})
 }
 
 // await polls until the server has loaded its file and answers.
