@@ -34,6 +34,7 @@ func faultCommands() map[string]func(ts *testscript.TestScript, neg bool, args [
 		"signal":    sendSignal,
 		"ended":     ended,
 		"opens":     opens,
+		"reads":     reads,
 		"runs":      runsChild,
 		"begun":     begun,
 		"orphans":   orphans,
@@ -189,6 +190,25 @@ func opens(ts *testscript.TestScript, _ bool, args []string) {
 			return err == nil && strings.Contains(link, args[1])
 		})
 	})
+}
+
+// reads NAME BYTES: waits until a spawned program has read so many bytes more.
+func reads(ts *testscript.TestScript, _ bool, args []string) {
+	j := job(ts, args[0])
+	more, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	read := func() (bytes int) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", j.cmd.Process.Pid))
+		if err == nil {
+			_, err = fmt.Sscanf(string(text), "rchar: %d", &bytes)
+		}
+		if err != nil {
+			return 0 // it has ended, which poll notices
+		}
+		return bytes
+	}
+	before := read()
+	poll(ts, args[0]+" reads on", j, func() bool { return read() >= before+more })
 }
 
 // runs NAME TEXT: waits until a spawned program has a child whose arguments hold
