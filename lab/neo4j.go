@@ -64,7 +64,7 @@ func StartNeo4j(ctx context.Context, dir string, o Options) (*Server, error) {
 	s := &Server{
 		Component: "neo4j", Host: "127.0.0.1", User: "neo4j", Password: cmp.Or(o.Password, rand.Text()),
 		Dir: filepath.Join(dir, "neo4j"), Data: filepath.Join(dir, "neo4j", "home"),
-		ready: neo4jAnswers, stop: syscall.SIGTERM, account: as, detached: o.Detached,
+		ready: neo4jAnswers, stop: syscall.SIGTERM, account: as, detached: o.Detached, killed: true,
 	}
 	options := o.Java
 	if options == nil {
