@@ -18,7 +18,7 @@ type layer struct {
 	may      []string
 }
 
-var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "glob", "logs/"}
+var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "glob", "logs/", "tables"}
 
 func with(more ...string) []string { return append(slices.Clone(leaves), more...) }
 
@@ -32,6 +32,7 @@ var layers = []layer{
 	{"catalogue", nil},
 	{"consistency", nil},
 	{"logs/", []string{"logs/"}},
+	{"tables", []string{"tables"}},
 	{"service/all", []string{""}},
 	{"service/servicetest", with("service$")},
 	{"service$", []string{"diag", "secret"}},

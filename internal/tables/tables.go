@@ -1,0 +1,168 @@
+// Package tables answers questions about tables that lie in files – Parquet, CSV, JSON
+// lines – and writes such files, through DuckDB: in bounded memory, and reaching no
+// file but those that it is given. Parquet files are also looked at without DuckDB: their
+// footers and the checksums of their pages.
+package tables
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strings"
+
+	_ "github.com/duckdb/duckdb-go/v2" // the driver "duckdb"
+)
+
+// Limits bound what a database takes.
+type Limits struct {
+	Memory  int64  // bytes that DuckDB aims to stay under; 0 = 256 MiB
+	Threads int    // 0 = one per core
+	Scratch string // directory where it puts what is larger; "" = larger work fails
+}
+
+const usualMemory = 256 << 20
+
+// DB is a database in memory. Its methods may be called side by side.
+type DB struct{ db *sql.DB }
+
+// Open makes an empty database that can reach the files given and those below the
+// directories given, and nothing else: no other file, no network, no extension. That
+// cannot be changed afterwards, by no statement.
+func Open(ctx context.Context, l Limits, files, dirs []string) (*DB, error) {
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		return nil, fmt.Errorf("start DuckDB: %w", err)
+	}
+	for _, setting := range confine(l, files, dirs) {
+		if _, err := db.ExecContext(ctx, setting); err != nil {
+			return nil, errors.Join(fmt.Errorf("set up DuckDB: %w", err), db.Close())
+		}
+	}
+	return &DB{db}, nil
+}
+
+// confine lists settings in the order that they need: the last two cannot be undone.
+func confine(l Limits, files, dirs []string) []string {
+	memory := l.Memory
+	if memory == 0 {
+		memory = usualMemory
+	}
+	settings := []string{
+		fmt.Sprintf("SET memory_limit = '%dB'", memory),
+		"SET temp_directory = " + Text(l.Scratch),
+		"SET autoinstall_known_extensions = false",
+		"SET autoload_known_extensions = false",
+		"SET allow_community_extensions = false",
+		"SET preserve_insertion_order = false", // orders that matter are asked for
+		"SET TimeZone = 'UTC'",
+		"SET allowed_paths = " + list(files),
+		"SET allowed_directories = " + list(dirs),
+		"SET enable_external_access = false",
+		"SET lock_configuration = true",
+	}
+	if l.Threads > 0 {
+		settings = append([]string{fmt.Sprintf("SET threads = %d", l.Threads)}, settings...)
+	}
+	return settings
+}
+
+// Close ends the database and removes what it spilled.
+func (d *DB) Close() error { return d.db.Close() }
+
+// Do runs one statement of our own.
+func (d *DB) Do(ctx context.Context, statement string, args ...any) error {
+	_, err := d.db.ExecContext(ctx, statement, args...)
+	return err
+}
+
+// Row is one row of an answer; its values are nil, bool, int64, float64, string or
+// time.Time.
+type Row struct {
+	Columns []string // shared by all rows of an answer
+	Values  []any
+}
+
+// Rows answers one statement of our own, row by row.
+func (d *DB) Rows(ctx context.Context, statement string, args ...any) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		rows, err := d.db.QueryContext(ctx, statement, args...)
+		if err != nil {
+			yield(Row{}, err)
+			return
+		}
+		if err := each(rows, yield); err != nil {
+			yield(Row{}, err)
+		}
+	}
+}
+
+// each reports errors of the rows; nil when yield wanted no more.
+func each(rows *sql.Rows, yield func(Row, error) bool) (err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values, places := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		places[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(places...); err != nil {
+			return err
+		}
+		plain := make([]any, len(values))
+		for i, v := range values {
+			plain[i] = plainOf(v)
+		}
+		if !yield(Row{columns, plain}, nil) {
+			return nil
+		}
+	}
+	return rows.Err()
+}
+
+// One is the first row of an answer.
+func (d *DB) One(ctx context.Context, statement string, args ...any) (Row, error) {
+	for row, err := range d.Rows(ctx, statement, args...) {
+		return row, err
+	}
+	return Row{}, fmt.Errorf("no row: %w", os.ErrNotExist)
+}
+
+// ErrNotSelect says that a statement is more or other than one SELECT.
+var ErrNotSelect = errors.New("not one SELECT")
+
+// Select answers a statement that somebody else wrote: exactly one SELECT. DuckDB's own
+// parser decides, before anything is run: preparing several statements would run all but the
+// last.
+func (d *DB) Select(ctx context.Context, statement string) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		if err := d.judge(ctx, statement); err != nil {
+			yield(Row{}, err)
+			return
+		}
+		d.Rows(ctx, statement)(yield)
+	}
+}
+
+func (d *DB) judge(ctx context.Context, statement string) error {
+	var wrong bool
+	var why sql.NullString
+	var statements int
+	const ask = `SELECT (j->>'error')::bool, j->>'error_message', coalesce(json_array_length(j->'statements'), 0)
+		FROM (SELECT json_serialize_sql(?::varchar)::json AS j)`
+	if err := d.db.QueryRowContext(ctx, ask, statement).Scan(&wrong, &why, &statements); err != nil {
+		return err
+	}
+	switch {
+	case wrong && strings.HasPrefix(why.String, "Only SELECT"), !wrong && statements != 1:
+		return ErrNotSelect
+	case wrong:
+		return errors.New(why.String)
+	}
+	return nil
+}
