@@ -84,6 +84,7 @@ type Capability struct {
 func Capabilities() []Capability {
 	return []Capability{
 		{"check", reflect.TypeFor[Checker]()},
+		{"diagnose", reflect.TypeFor[Diagnoser]()},
 		{"collect", reflect.TypeFor[Collector]()},
 		{"backup", reflect.TypeFor[Source]()},
 		{"restore", reflect.TypeFor[Restorer]()},

@@ -26,6 +26,12 @@ type Checker interface {
 	Check(ctx context.Context) (Verdict, error)
 }
 
+// Diagnoser judges everything that a target holds, value by value. It reads only and
+// may take minutes.
+type Diagnoser interface {
+	Diagnose(ctx context.Context, r Report) (Verdict, error)
+}
+
 // Collector takes one round of samples under the names of the stock exporters
 // (node_, pg_, redis_, probe_ …), as metric families without timestamps. emit is
 // safe for concurrent use; the caller adds the target's label.

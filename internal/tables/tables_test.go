@@ -153,3 +153,14 @@ func TestMemoryIsBounded(t *testing.T) {
 		})
 	}
 }
+
+func TestExpressions(t *testing.T) {
+	for text, right := range map[string]bool{
+		"success / nullif(total, 0)": true, "sum(total)": true, "lower(model) -- folded": true, "case when a then 1 end": true,
+		"": false, "success /": false, "1), (2": false, "1; select 2": false, "a b c": false, "1) from x; select (1": false,
+	} {
+		if err := tables.Expressions(map[string]string{"it": text})["it"]; right != (err == nil) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

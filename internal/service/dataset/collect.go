@@ -1,0 +1,109 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"upkeep/internal/tables"
+	"upkeep/internal/tables/footer"
+)
+
+// Collect takes the numbers that files say of themselves: no content is read. What
+// cannot be told is left out, and an error says that it is.
+func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
+	cfg, err := in.declare(ctx, in.dir)
+	if err != nil {
+		return err
+	}
+	g := newGauges()
+	var failed []error
+	for _, name := range slices.Sorted(maps.Keys(cfg.Tables)) {
+		failed = append(failed, ctx.Err(), g.table(in, name, cfg.Tables[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Waiting)) {
+		paths, err := in.find(cfg.Waiting[name].Files)
+		failed = append(failed, err)
+		g.files.WithLabelValues(name).Set(float64(len(paths)))
+	}
+	families, err := g.registry.Gather()
+	for _, family := range families {
+		emit(family)
+	}
+	return errors.Join(append(failed, err)...)
+}
+
+type gauges struct {
+	registry                                *prometheus.Registry
+	files, bytes, rows, written, increments *prometheus.GaugeVec
+}
+
+func newGauges() gauges {
+	g := gauges{registry: prometheus.NewRegistry()}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"table"})
+		g.registry.MustRegister(v)
+		return v
+	}
+	g.files = gauge("dataset_files", "Files of a table, or waiting to be taken in")
+	g.bytes = gauge("dataset_bytes", "Bytes of the files of a table")
+	g.rows = gauge("dataset_rows", "Rows of a table by the footers of its Parquet files")
+	g.written = gauge("dataset_written_timestamp_seconds", "When the files of a table were last written")
+	g.increments = gauge("dataset_increments", "Files with rows that are not merged into a table yet")
+	return g
+}
+
+func (g gauges) table(in *Instance, name string, t Table) error {
+	patterns := t.Files
+	if t.Document != "" {
+		patterns = []string{t.Document}
+	}
+	paths, err := in.find(patterns)
+	if err != nil {
+		return err
+	}
+	increments, err := in.find(t.Increments.Files)
+	if err != nil {
+		return err
+	}
+	if len(t.Increments.Files) > 0 {
+		g.increments.WithLabelValues(name).Set(float64(len(increments)))
+	}
+	g.files.WithLabelValues(name).Set(float64(len(paths)))
+	return g.measure(name, paths)
+}
+
+func (g gauges) measure(name string, paths []string) error {
+	var bytes, rows, counted int64
+	var written float64
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", path, err)
+		}
+		bytes += info.Size()
+		written = max(written, float64(info.ModTime().UnixNano())/1e9)
+		if tables.FormatOf(path) != tables.Parquet {
+			continue
+		}
+		f, err := footer.Read(path)
+		if err != nil {
+			return err
+		}
+		rows, counted = rows+f.Rows, counted+1
+	}
+	g.bytes.WithLabelValues(name).Set(float64(bytes))
+	if written > 0 {
+		g.written.WithLabelValues(name).Set(written)
+	}
+	if counted > 0 && counted == int64(len(paths)) {
+		g.rows.WithLabelValues(name).Set(float64(rows))
+	}
+	return nil
+}

@@ -1,0 +1,243 @@
+package dataset
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"upkeep/internal/diag"
+	"upkeep/internal/glob"
+	"upkeep/internal/quantity"
+	"upkeep/internal/tables"
+	"upkeep/internal/tables/document"
+)
+
+// Config declares one store: a directory, the tables in it and what must hold between
+// them. Paths and patterns are relative to dir.
+type Config struct {
+	Dir string `yaml:"dir"`
+	// Tables are named as queries name them.
+	Tables map[string]Table `yaml:"tables"`
+	// Copies are tables that hold what another one holds: {source: leaves, copy: results,
+	// by: [model], same: {success: "full_success + partial"}}.
+	Copies map[string]Agreement `yaml:"copies"`
+	// Waiting are files that some program should take in: {files: [temp/*.json],
+	// at_most: 100, max_age: 1m}.
+	Waiting map[string]Waiting `yaml:"waiting"`
+	// ReadAtCheck is how much a check reads; of larger tables it reads what their files
+	// say of themselves. upkeep data diagnose reads everything.
+	ReadAtCheck quantity.Bytes `yaml:"read_at_check"`
+}
+
+// Table is files of one format, or objects within a JSON document.
+type Table struct {
+	// Files are Parquet, CSV or JSON lines (.jsonl, .ndjson); patterns take many as one table.
+	Files []string `yaml:"files"`
+	// Document is a JSON file, and rows says where its rows lie: keys divided by slashes, {name}
+	// for any key, which becomes a column: "models/{model}/by_prompt/{prompt}".
+	Document string `yaml:"document"`
+	Rows     string `yaml:"rows"`
+	// Columns are text, integer, number or boolean; "integer?" may be missing.
+	Columns map[string]Column `yaml:"columns"`
+	// Key is what tells rows apart; fold says how a column of it is compared: {rate:
+	// "round(rate, 4)", model: "lower(model)"}.
+	Key  []string          `yaml:"key"`
+	Fold map[string]string `yaml:"fold"`
+	// Totals are numbers that may not fall from one check to the next: {tests: "sum(total)"}.
+	Totals map[string]string `yaml:"totals"`
+	// Lasting are columns whose values may not vanish.
+	Lasting []string `yaml:"lasting"`
+	// Created is a field at the top of the document that stays as long as the document is
+	// the same: when it changes, the document was made anew.
+	Created string `yaml:"created"`
+	// Derived are columns that follow from others: {success_rate: "success / total"}. Rows
+	// in which the stored one is null are not judged.
+	Derived map[string]string `yaml:"derived"`
+	// Invariants hold in every row: {within-total: "success <= total"}. Null is not judged.
+	Invariants map[string]string `yaml:"invariants"`
+	// Levels are sums that a document also keeps further up: {"models/{model}": {total_tests:
+	// "sum(total)"}, summary: {total_tests: "sum(total)"}}.
+	Levels map[string]map[string]string `yaml:"levels"`
+	// Increments are files with rows that are not merged into the table yet.
+	Increments Increments `yaml:"increments"`
+}
+
+// Increments are files beside the one of a table.
+type Increments struct {
+	Files  []string          `yaml:"files"`
+	AtMost int64             `yaml:"at_most"` // more are a warning; 0 accepts any number
+	MaxAge quantity.Duration `yaml:"max_age"` // of the oldest; 0 accepts any age
+}
+
+// Waiting are files that should not stay.
+type Waiting struct {
+	Files  []string          `yaml:"files"`
+	AtMost int64             `yaml:"at_most"` // more are a warning
+	MaxAge quantity.Duration `yaml:"max_age"` // of the oldest; 0 accepts any age
+}
+
+// Agreement says that two tables hold the same.
+type Agreement struct {
+	Source string   `yaml:"source"` // the table that is right
+	Copy   string   `yaml:"copy"`
+	By     []string `yaml:"by"` // columns of both that tell rows apart; each as its table folds it
+	// Same are expressions that must give the same: of the source's row, and of the copy's.
+	Same map[string]string `yaml:"same"`
+}
+
+// Column is the type of one, with ? where it may be missing.
+type Column string
+
+func (c Column) optional() bool { return strings.HasSuffix(string(c), "?") }
+
+// sql is the type in the database; "" is none that is known.
+func (c Column) sql() string {
+	return map[string]string{"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}[strings.TrimSuffix(string(c), "?")]
+}
+
+// Defaults are those of a declaration that says nothing.
+func (c *Config) Defaults() { c.ReadAtCheck = 64 << 20 }
+
+// Validate reports every problem at once, by path.
+func (c *Config) Validate() (p diag.List) {
+	if c.Dir == "" {
+		p.Addf("dir", "must name a directory")
+	}
+	if len(c.Tables) == 0 {
+		p.Addf("tables", "must declare at least one table: {NAME: {files: [results.parquet], columns: {total: integer}}}")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Tables)) {
+		c.Tables[name].validate("tables."+name, &p)
+	}
+	for name, a := range c.Copies {
+		c.agreement("copies."+name, a, &p)
+	}
+	for name, w := range c.Waiting {
+		if len(w.Files) == 0 {
+			p.Addf("waiting."+name+".files", "must name at least one pattern")
+		}
+		glob.Validate(&p, "waiting."+name+".files", w.Files)
+	}
+	for path, err := range tables.Expressions(c.expressions()) {
+		p.Addf(strings.TrimSuffix(path, " (source)"), "%v", err)
+	}
+	return p
+}
+
+func (t Table) validate(path string, p *diag.List) {
+	if (len(t.Files) == 0) == (t.Document == "") {
+		p.Addf(path, "must have either files or a document")
+	}
+	glob.Validate(p, path+".files", t.Files)
+	glob.Validate(p, path+".increments.files", t.Increments.Files)
+	t.validateFormat(path, p)
+	t.validateDocument(path, p)
+	known := t.known()
+	if len(t.Columns) == 0 {
+		p.Addf(path+".columns", "must name at least one column: {total: integer}")
+	}
+	for name, c := range t.Columns {
+		if c.sql() == "" {
+			p.Addf(path+".columns."+name, "%q is none of text, integer, number, boolean; \"integer?\" may be missing", c)
+		}
+	}
+	for key, names := range map[string][]string{"key": t.Key, "lasting": t.Lasting, "fold": slices.Sorted(maps.Keys(t.Fold)), "derived": slices.Sorted(maps.Keys(t.Derived))} {
+		for _, name := range names {
+			if !slices.Contains(known, name) {
+				p.Addf(path+"."+key, "%q is no declared column", name)
+			}
+		}
+	}
+}
+
+func (t Table) validateFormat(path string, p *diag.List) {
+	formats := map[tables.Format]bool{}
+	for _, file := range slices.Concat(t.Files, t.Increments.Files) {
+		formats[tables.FormatOf(file)] = true
+	}
+	if formats[""] || len(formats) > 1 {
+		p.Addf(path+".files", "must all end in .parquet, or all in .csv, or all in .jsonl or .ndjson")
+	}
+}
+
+func (t Table) validateDocument(path string, p *diag.List) {
+	if t.Document == "" {
+		if t.Rows != "" || t.Created != "" || len(t.Levels) > 0 {
+			p.Addf(path, "rows, created and levels are of a document")
+		}
+		return
+	}
+	rows, err := document.ParsePattern(t.Rows)
+	if err != nil {
+		p.Addf(path+".rows", "%v", err)
+	}
+	for at := range t.Levels {
+		level, err := document.ParsePattern(at)
+		if err != nil {
+			p.Addf(path+".levels."+at, "%v", err)
+		}
+		for _, name := range level.Captures() {
+			if !slices.Contains(rows.Captures(), name) {
+				p.Addf(path+".levels."+at, "{%s} is not in rows", name)
+			}
+		}
+	}
+}
+
+func (c *Config) agreement(path string, a Agreement, p *diag.List) {
+	for key, name := range map[string]string{"source": a.Source, "copy": a.Copy} {
+		t, declared := c.Tables[name]
+		if !declared {
+			p.Addf(path+"."+key, "%q is no declared table", name)
+			continue
+		}
+		for _, column := range a.By {
+			if !slices.Contains(t.known(), column) {
+				p.Addf(path+".by", "%q is no column of %s", column, name)
+			}
+		}
+	}
+	if len(a.By) == 0 {
+		p.Addf(path+".by", "must name the columns that tell rows apart")
+	}
+	if len(a.Same) == 0 {
+		p.Addf(path+".same", "must name at least one: {total: total}")
+	}
+}
+
+// expressions lists what DuckDB will be asked, by path.
+func (c *Config) expressions() map[string]string {
+	all := map[string]string{}
+	add := func(path string, named map[string]string) {
+		for name, text := range named {
+			all[path+"."+name] = text
+		}
+	}
+	for name, t := range c.Tables {
+		path := "tables." + name
+		add(path+".fold", t.Fold)
+		add(path+".totals", t.Totals)
+		add(path+".derived", t.Derived)
+		add(path+".invariants", t.Invariants)
+		for at, sums := range t.Levels {
+			add(path+".levels."+at, sums)
+		}
+	}
+	for name, a := range c.Copies {
+		add("copies."+name+".same", a.Same)
+		for source := range a.Same {
+			all["copies."+name+".same."+source+" (source)"] = source
+		}
+	}
+	return all
+}
+
+// known are the columns of a table: those declared, and those that its place in a
+// document gives.
+func (t Table) known() []string {
+	rows, err := document.ParsePattern(t.Rows)
+	if err != nil {
+		rows = document.Pattern{}
+	}
+	return slices.Concat(rows.Captures(), slices.Sorted(maps.Keys(t.Columns)))
+}

@@ -1,0 +1,77 @@
+// Package dataset keeps stores of data files: a directory of JSON, JSON lines, CSV and
+// Parquet whose tables, keys, derived numbers and copies are declared. It reads what
+// the contents mean only from that declaration; other packages make one for stores whose
+// form is known (pilotbench).
+package dataset
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"path/filepath"
+
+	"upkeep/internal/service"
+)
+
+//go:embed text.yaml
+var text []byte
+
+//go:embed example.yaml
+var example []byte
+
+// Kind is listed in service/all.
+var Kind = service.Define("dataset", open, text, example)
+
+var (
+	_ service.Checker    = (*Instance)(nil)
+	_ service.Diagnoser  = (*Instance)(nil)
+	_ service.Collector  = (*Instance)(nil)
+	_ service.Identifier = (*Instance)(nil)
+	_ service.Queryer    = (*Instance)(nil)
+)
+
+// Instance is one store. It keeps nothing open between calls.
+type Instance struct {
+	env     service.Env
+	dir     string
+	declare Declare
+}
+
+// Declare says what is in a store, from what lies there now: its version, say.
+type Declare func(ctx context.Context, dir string) (Config, error)
+
+func open(env service.Env, cfg Config) (*Instance, error) {
+	return New(env, cfg.Dir, func(context.Context, string) (Config, error) { return cfg, nil }), nil
+}
+
+// New makes an instance of a store whose declaration comes from somewhere else.
+func New(env service.Env, dir string, declare Declare) *Instance {
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(env.Base, dir)
+	}
+	return &Instance{env: env, dir: dir, declare: declare}
+}
+
+// Close does nothing.
+func (in *Instance) Close() error { return nil }
+
+// path is one below the store.
+func (in *Instance) path(name string) string { return filepath.Join(in.dir, name) }
+
+// within is the way of a path below the store, for people.
+func (in *Instance) within(path string) string {
+	if name, err := filepath.Rel(in.dir, path); err == nil {
+		return name
+	}
+	return path
+}
+
+// Identity is the directory: where a store lies. Data and versions of files come and go
+// in it.
+func (in *Instance) Identity(context.Context) (string, error) {
+	dir, err := filepath.EvalSymlinks(in.dir)
+	if err != nil {
+		return "", fmt.Errorf("look for %s: %w: %w", in.dir, err, service.ErrNotFound)
+	}
+	return "store " + dir, nil
+}

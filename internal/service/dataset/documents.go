@@ -1,0 +1,173 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"upkeep/internal/service"
+	"upkeep/internal/tables"
+	"upkeep/internal/tables/document"
+)
+
+// reading is one pass over a document for all tables that lie in it.
+type reading struct {
+	path     string
+	patterns []document.Pattern
+	into     []target // one per pattern
+}
+
+// target is where the rows of a pattern go.
+type target struct {
+	table   string // of the declaration
+	filler  *tables.Filler
+	columns []string // fields that are asked for, after the captures
+	created string   // field of the document itself, instead of a table
+}
+
+// readDocuments makes tables of the rows and levels of every document.
+func (s *store) readDocuments(ctx context.Context, v *service.Verdict) error {
+	byPath := map[string][]string{}
+	for name, t := range s.cfg.Tables {
+		if t.Document != "" && s.wants(name) {
+			byPath[t.Document] = append(byPath[t.Document], name)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(byPath)) {
+		slices.Sort(byPath[path])
+		if err := s.readDocument(ctx, path, byPath[path], v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *store) readDocument(ctx context.Context, path string, names []string, v *service.Verdict) error {
+	info, err := os.Stat(s.in.path(path))
+	if err != nil {
+		v.Crit("dataset.file-missing", path, service.Args{"table": names[0], "files": []string{path}, "dir": s.in.dir})
+		return nil
+	}
+	if !s.affords(info.Size()) {
+		v.Set("not_read_"+path, info.Size())
+		return nil
+	}
+	r := &reading{path: path}
+	for _, name := range names {
+		if err := s.targets(ctx, r, name); err != nil {
+			return err
+		}
+	}
+	err = r.run(s)
+	var fault *document.Fault
+	if errors.As(err, &fault) {
+		v.Crit("dataset.document-damaged", path, service.Args{"path": path, "reason": string(fault.Reason), "offset": fault.Offset,
+			"way": fault.Way, "detail": fault.Detail, "size": info.Size()})
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	for _, name := range names {
+		s.asked[name] = true
+		if err := s.face(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// targets lists what one table wants of its document: its rows, its levels, and when the
+// document was made.
+func (s *store) targets(ctx context.Context, r *reading, name string) error {
+	t := s.cfg.Tables[name]
+	columns := slices.Sorted(maps.Keys(t.Columns))
+	var types []tables.Column
+	for _, column := range columns {
+		types = append(types, tables.Column{Name: column, Type: t.Columns[column].sql()})
+	}
+	if err := s.target(ctx, r, t.Rows, name, whole+name, types); err != nil {
+		return err
+	}
+	for _, at := range slices.Sorted(maps.Keys(t.Levels)) {
+		types = nil
+		for _, field := range slices.Sorted(maps.Keys(t.Levels[at])) {
+			types = append(types, tables.Column{Name: field, Type: "DOUBLE"})
+		}
+		if err := s.target(ctx, r, at, name, levelOf(name, at), types); err != nil {
+			return err
+		}
+	}
+	if t.Created != "" {
+		top, _ := document.ParsePattern("")
+		r.patterns, r.into = append(r.patterns, top), append(r.into, target{table: name, created: t.Created})
+	}
+	return nil
+}
+
+func levelOf(table, at string) string { return whole + table + " " + at }
+
+func (s *store) target(ctx context.Context, r *reading, at, name, table string, fields []tables.Column) error {
+	pattern, err := document.ParsePattern(at)
+	if err != nil {
+		return err
+	}
+	var columns []tables.Column
+	for _, capture := range pattern.Captures() {
+		columns = append(columns, tables.Column{Name: capture, Type: "VARCHAR"})
+	}
+	filler, err := s.db.Fill(ctx, table, append(columns, fields...))
+	if err != nil {
+		return err
+	}
+	into := target{table: name, filler: filler}
+	for _, f := range fields {
+		into.columns = append(into.columns, f.Name)
+	}
+	r.patterns, r.into = append(r.patterns, pattern), append(r.into, into)
+	return nil
+}
+
+func (r *reading) run(s *store) error {
+	file, err := os.Open(s.in.path(r.path))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	err = document.Read(file, r.patterns, func(row document.Row) error { return r.put(s, row) })
+	for _, into := range r.into {
+		if into.filler != nil {
+			err = errors.Join(err, into.filler.Close())
+			s.misfit(into.table, into.filler.Misfits)
+		}
+	}
+	return err
+}
+
+func (r *reading) put(s *store, row document.Row) error {
+	into := r.into[row.Pattern]
+	if into.filler == nil {
+		s.created[into.table] = fmt.Sprint(row.Fields[into.created])
+		return nil
+	}
+	values := make([]any, 0, len(row.Keys)+len(into.columns))
+	for _, key := range row.Keys {
+		values = append(values, key)
+	}
+	for _, name := range into.columns {
+		values = append(values, row.Fields[name])
+	}
+	return into.filler.Add(values...)
+}
+
+func (s *store) misfit(table string, counts map[string]int64) {
+	if s.misfits[table] == nil {
+		s.misfits[table] = map[string]int64{}
+	}
+	for column, n := range counts {
+		s.misfits[table][column] += n
+	}
+}

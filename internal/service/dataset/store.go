@@ -1,0 +1,125 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"upkeep/internal/service"
+	"upkeep/internal/tables"
+)
+
+const scratchPurpose = "tables"
+
+// store is what lies in the directory now, as tables of a database that can reach
+// nothing else. What cannot be read is a finding and left out.
+type store struct {
+	in      *Instance
+	cfg     Config
+	db      *tables.DB
+	found   map[string][]string         // files of each table, paths
+	asked   map[string]bool             // tables that can be asked
+	partial map[string]bool             // of them, those of which something could not be read
+	misfits map[string]map[string]int64 // values by table and column that its type cannot hold
+	created map[string]string           // what documents say of when they were made
+	how     how
+	close   func() error
+}
+
+// how says how much of a store is read.
+type how struct {
+	budget int64             // bytes of tables; negative = any number
+	pages  bool              // compare the checksums of all pages, too
+	only   func(string) bool // tables that are asked; nil = all
+}
+
+// open lists the files, starts the database and makes a table of everything that can be
+// read. The verdict gets what cannot.
+func (in *Instance) open(ctx context.Context, how how, v *service.Verdict) (*store, error) {
+	if _, err := os.ReadDir(in.dir); err != nil {
+		return nil, unreadable(in.dir, err)
+	}
+	cfg, err := in.declare(ctx, in.dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &store{in: in, cfg: cfg, found: map[string][]string{}, asked: map[string]bool{},
+		partial: map[string]bool{}, created: map[string]string{}, misfits: map[string]map[string]int64{}, how: how}
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.readFiles(ctx, v), s.readDocuments(ctx, v)); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func unreadable(dir string, err error) error {
+	sentinel := service.ErrUnreachable
+	if errors.Is(err, fs.ErrNotExist) {
+		sentinel = service.ErrNotFound
+	}
+	return &service.Fault{ID: "dataset.no-directory", Args: service.Args{"dir": dir}, Err: fmt.Errorf("look into %s: %w: %w", dir, err, sentinel)}
+}
+
+func (s *store) start(ctx context.Context) error {
+	var reachable []string
+	for name, t := range s.cfg.Tables {
+		found, err := s.in.find(t.Files)
+		if err != nil {
+			return err
+		}
+		more, err := s.in.find(t.Increments.Files)
+		if err != nil {
+			return err
+		}
+		s.found[name] = found
+		reachable = slices.Concat(reachable, found, more)
+	}
+	scratch, remove, err := s.in.env.Dir(scratchPurpose)
+	if err != nil {
+		return fmt.Errorf("make room for tables: %w", err)
+	}
+	s.db, err = tables.Open(ctx, tables.Limits{Scratch: scratch}, reachable, nil)
+	if err != nil {
+		return errors.Join(err, remove())
+	}
+	s.close = func() error { return errors.Join(s.db.Close(), remove()) }
+	return nil
+}
+
+// find lists files by patterns, sorted, each once.
+func (in *Instance) find(patterns []string) (paths []string, err error) {
+	for _, pattern := range patterns {
+		names, err := doublestar.Glob(os.DirFS(in.dir), filepath.ToSlash(filepath.Clean(pattern)), doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors())
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("look for %s in %s: %w", pattern, in.dir, err)
+		}
+		for _, name := range names {
+			paths = append(paths, in.path(name))
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths), nil
+}
+
+// affords takes bytes out of the budget.
+func (s *store) affords(bytes int64) bool {
+	if s.how.budget < 0 {
+		return true
+	}
+	if bytes > s.how.budget {
+		return false
+	}
+	s.how.budget -= bytes
+	return true
+}
+
+// wants reports whether a table is asked.
+func (s *store) wants(name string) bool { return s.how.only == nil || s.how.only(name) }

@@ -1,0 +1,25 @@
+package tables
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/duckdb/duckdb-go/v2"
+)
+
+// Damaged reports whether an error says that what lies in a file is not what its format
+// demands.
+func Damaged(err error) bool {
+	return is(err, duckdb.ErrorTypeInvalidInput, duckdb.ErrorTypeIO, duckdb.ErrorTypeSerialization, duckdb.ErrorTypeConversion, duckdb.ErrorTypeInvalid,
+		duckdb.ErrorTypeOutOfRange, duckdb.ErrorTypeNotImplemented)
+}
+
+// Misused reports whether an error says that a statement does not fit its tables.
+func Misused(err error) bool {
+	return is(err, duckdb.ErrorTypeBinder, duckdb.ErrorTypeCatalog, duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeMismatchType)
+}
+
+func is(err error, kinds ...duckdb.ErrorType) bool {
+	var of *duckdb.Error
+	return errors.As(err, &of) && slices.Contains(kinds, of.Type)
+}
