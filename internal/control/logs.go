@@ -2,15 +2,12 @@ package control
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"time"
 
 	"upkeep/internal/capability/logs"
 	"upkeep/internal/engine"
-	"upkeep/internal/inventory"
 	"upkeep/internal/logs/record"
 	"upkeep/internal/logs/trend"
 	"upkeep/internal/service"
@@ -18,7 +15,7 @@ import (
 
 // logsOp collects what was logged since the last time.
 func (a *App) logsOp(_ context.Context, _ string, req Request) (operation, error) {
-	targets, err := a.logging(req.Targets)
+	targets, err := a.offering("logs", req.Targets)
 	if err != nil {
 		return operation{}, err
 	}
@@ -40,20 +37,6 @@ func (a *App) noise(target string) (all []trend.Accepted) {
 
 func (a *App) logDir() string { return filepath.Join(a.stateDir, "logs", a.Config.System) }
 
-// logging selects the targets that have logs. One that was named and has none is an
-// error; without names it is just not among them.
-func (a *App) logging(names []string) ([]inventory.Target, error) {
-	targets, err := a.Inventory.Select(names)
-	if err != nil {
-		return nil, err
-	}
-	can := slices.DeleteFunc(slices.Clone(targets), func(t inventory.Target) bool { return !t.Kind.Offers("logs") })
-	if len(can) == 0 || len(names) > 0 && len(can) < len(targets) {
-		return nil, fmt.Errorf("not every target of %v has logs: %w", names, service.ErrUnsupported)
-	}
-	return can, nil
-}
-
 // LogQuery is what is looked for in the logs.
 type LogQuery struct {
 	Targets []string // none = all that have logs
@@ -68,7 +51,7 @@ type LogHit = logs.Hit
 // SearchLogs yields what was found in collected and in live logs until yield returns
 // false. Nothing is collected by it.
 func (a *App) SearchLogs(ctx context.Context, q LogQuery, yield func(LogHit) bool) error {
-	targets, err := a.logging(q.Targets)
+	targets, err := a.offering("logs", q.Targets)
 	if err != nil {
 		return err
 	}

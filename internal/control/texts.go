@@ -5,6 +5,7 @@ import (
 
 	"upkeep/internal/capability/backup"
 	"upkeep/internal/capability/check"
+	"upkeep/internal/capability/data"
 	"upkeep/internal/capability/drill"
 	"upkeep/internal/capability/initialize"
 	"upkeep/internal/capability/logs"
@@ -41,6 +42,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "restore", Text: restore.Words()},
 		catalogue.Source{Prefix: "reconcile", Text: reconcile.Words()},
 		catalogue.Source{Prefix: "logs", Text: logs.Words()},
+		catalogue.Source{Prefix: "data", Text: data.Words()},
 		catalogue.Source{Prefix: "maintain", Text: maintain.Words()},
 		catalogue.Source{Prefix: "report", Text: report.Words()},
 		catalogue.Source{Prefix: "init", Text: initialize.Words()},

@@ -3,7 +3,6 @@ package tables
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"strings"
 )
@@ -36,7 +35,7 @@ func Expressions(texts map[string]string) map[string]error {
 // that it has not opened makes more or fewer than three.
 func (d *DB) expression(ctx context.Context, text string) error {
 	if strings.TrimSpace(text) == "" {
-		return errors.New("is empty")
+		return errors.New("nothing stands there")
 	}
 	const ask = `SELECT coalesce(j->>'error_message', ''), coalesce(json_array_length(j->'statements'->0->'node'->'select_list'), 0),
 		coalesce(json_array_length(j->'statements'), 0) FROM (SELECT json_serialize_sql(?::varchar)::json AS j)`
@@ -46,10 +45,10 @@ func (d *DB) expression(ctx context.Context, text string) error {
 		return err
 	}
 	if why != "" {
-		return fmt.Errorf("is no expression: %s", why)
+		return errors.New(why)
 	}
 	if columns != 3 || statements != 1 {
-		return errors.New("must be one expression")
+		return errors.New("more or less than one")
 	}
 	return nil
 }

@@ -149,6 +149,16 @@ func (d *DB) Select(ctx context.Context, statement string) iter.Seq2[Row, error]
 	}
 }
 
+// OneSelect reports whether a statement is exactly one SELECT, without running it.
+func OneSelect(ctx context.Context, statement string) error {
+	db, err := Open(ctx, Limits{Threads: 1}, nil, nil)
+	if err != nil {
+		return err
+	}
+	err = db.judge(ctx, statement)
+	return errors.Join(err, db.Close())
+}
+
 func (d *DB) judge(ctx context.Context, statement string) error {
 	var wrong bool
 	var why sql.NullString

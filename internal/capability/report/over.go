@@ -24,7 +24,7 @@ type Drilled struct {
 
 // verbs are in the order in which they follow each other on a page.
 func verbs() []string {
-	return []string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "run", "report"}
+	return []string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "diagnose", "run", "report"}
 }
 
 // judging are the verbs whose newest run a page over a span shows in full.

@@ -6,6 +6,7 @@ import (
 	"upkeep/internal/service"
 	"upkeep/internal/service/celery"
 	"upkeep/internal/service/compose"
+	"upkeep/internal/service/dataset"
 	"upkeep/internal/service/endpoint"
 	"upkeep/internal/service/files"
 	"upkeep/internal/service/host"
@@ -20,6 +21,6 @@ import (
 
 // Kinds returns every kind that ships.
 func Kinds() *service.Registry {
-	return service.NewRegistry(celery.Kind, compose.Kind, endpoint.Kind, files.Kind, host.Kind, logs.Kind, neo4j.Kind,
+	return service.NewRegistry(celery.Kind, compose.Kind, dataset.Kind, endpoint.Kind, files.Kind, host.Kind, logs.Kind, neo4j.Kind,
 		postgres.Kind, process.Kind, rabbitmq.Kind, redis.Kind, s3.Kind)
 }

@@ -85,6 +85,8 @@ type Agreement struct {
 	Same map[string]string `yaml:"same"`
 }
 
+const badPlace = "is no place in a document: %v"
+
 // Column is the type of one, with ? where it may be missing.
 type Column string
 
@@ -119,7 +121,7 @@ func (c *Config) Validate() (p diag.List) {
 		glob.Validate(&p, "waiting."+name+".files", w.Files)
 	}
 	for path, err := range tables.Expressions(c.expressions()) {
-		p.Addf(strings.TrimSuffix(path, " (source)"), "%v", err)
+		p.Addf(strings.TrimSuffix(path, " (source)"), "is no expression: %v", err)
 	}
 	return p
 }
@@ -169,12 +171,12 @@ func (t Table) validateDocument(path string, p *diag.List) {
 	}
 	rows, err := document.ParsePattern(t.Rows)
 	if err != nil {
-		p.Addf(path+".rows", "%v", err)
+		p.Addf(path+".rows", badPlace, err)
 	}
 	for at := range t.Levels {
 		level, err := document.ParsePattern(at)
 		if err != nil {
-			p.Addf(path+".levels."+at, "%v", err)
+			p.Addf(path+".levels."+at, badPlace, err)
 		}
 		for _, name := range level.Captures() {
 			if !slices.Contains(rows.Captures(), name) {

@@ -52,7 +52,7 @@ func (s *store) readDocument(ctx context.Context, path string, names []string, v
 		return nil
 	}
 	if !s.affords(info.Size()) {
-		v.Set("not_read_"+path, info.Size())
+		s.unread(path, info.Size(), v)
 		return nil
 	}
 	r := &reading{path: path}

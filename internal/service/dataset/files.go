@@ -32,7 +32,7 @@ func (s *store) readFiles(ctx context.Context, v *service.Verdict) error {
 			return err
 		}
 		if !s.affords(bytes) {
-			v.Set("not_read_"+name, bytes)
+			s.unread(name, bytes, v)
 			s.asked[name] = false
 		}
 	}

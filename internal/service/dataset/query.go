@@ -15,6 +15,10 @@ import (
 // files of the tables and no other; what is more or other than one SELECT is refused.
 func (in *Instance) Query(ctx context.Context, statement string) iter.Seq2[service.Row, error] {
 	return func(yield func(service.Row, error) bool) {
+		if err := tables.OneSelect(ctx, statement); err != nil {
+			yield(service.Row{}, refused(err, nil))
+			return
+		}
 		var v service.Verdict
 		s, err := in.asked(ctx, statement, &v)
 		if err != nil {
@@ -23,7 +27,7 @@ func (in *Instance) Query(ctx context.Context, statement string) iter.Seq2[servi
 		}
 		defer func() { _ = s.close() }() // it was only read
 		for row, err := range s.db.Select(ctx, statement) {
-			if !yield(service.Row(row), s.refused(err, &v)) {
+			if !yield(service.Row(row), refused(err, v.Findings)) {
 				return
 			}
 		}
@@ -47,7 +51,7 @@ func (in *Instance) asked(ctx context.Context, statement string, v *service.Verd
 }
 
 // refused adds what could not be read to the reason why a statement has no answer.
-func (s *store) refused(err error, v *service.Verdict) error {
+func refused(err error, unread []service.Finding) error {
 	switch {
 	case err == nil:
 		return nil
@@ -55,7 +59,7 @@ func (s *store) refused(err error, v *service.Verdict) error {
 		return &service.Fault{ID: "dataset.not-select", Err: fmt.Errorf("%w: %w", err, service.ErrRefused)}
 	}
 	var lacks []string
-	for _, f := range v.Findings {
+	for _, f := range unread {
 		lacks = append(lacks, f.Subject)
 	}
 	return &service.Fault{ID: "dataset.query-failed", Args: service.Args{"detail": err.Error(), "lacks": strings.Join(lacks, ", ")},

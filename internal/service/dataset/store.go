@@ -121,5 +121,10 @@ func (s *store) affords(bytes int64) bool {
 	return true
 }
 
+// unread says that a check has not judged what is too large for it.
+func (s *store) unread(subject string, bytes int64, v *service.Verdict) {
+	v.Unsure("dataset.not-read", subject, service.Args{"what": subject, "bytes": bytes, "limit": int64(s.cfg.ReadAtCheck), "target": s.in.env.Target})
+}
+
 // wants reports whether a table is asked.
 func (s *store) wants(name string) bool { return s.how.only == nil || s.how.only(name) }

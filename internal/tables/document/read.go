@@ -32,7 +32,7 @@ type reader struct {
 	emit     func(Row) error
 	way      []string
 	spare    []map[string]any // of rows that are done
-	failed   error // of emit: it is no fault of the document
+	failed   error            // of emit: it is no fault of the document
 }
 
 // match is a pattern whose first steps are the way so far.
