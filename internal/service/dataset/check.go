@@ -13,7 +13,7 @@ import (
 // Check judges the store as far as it can be read in seconds: of tables larger than
 // read_at_check what their files say of themselves.
 func (in *Instance) Check(ctx context.Context) (service.Verdict, error) {
-	cfg, err := in.declare(ctx, in.dir)
+	cfg, _, err := in.declare(ctx, in.dir)
 	if err != nil {
 		return service.Verdict{}, err
 	}

@@ -18,7 +18,7 @@ import (
 // Collect takes the numbers that files say of themselves: no content is read. What
 // cannot be told is left out, and an error says that it is.
 func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
-	cfg, err := in.declare(ctx, in.dir)
+	cfg, _, err := in.declare(ctx, in.dir)
 	if err != nil {
 		return err
 	}

@@ -45,8 +45,9 @@ type Table struct {
 	Fold map[string]string `yaml:"fold"`
 	// Totals are numbers that may not fall from one check to the next: {tests: "sum(total)"}.
 	Totals map[string]string `yaml:"totals"`
-	// Lasting are columns whose values may not vanish.
-	Lasting []string `yaml:"lasting"`
+	// Lasting are groups of rows that may neither vanish nor lose of a total: {model: model,
+	// prompt: "concat_ws(' ', model, prompt)"}.
+	Lasting map[string]string `yaml:"lasting"`
 	// Created is a field at the top of the document that stays as long as the document is
 	// the same: when it changes, the document was made anew.
 	Created string `yaml:"created"`
@@ -55,6 +56,8 @@ type Table struct {
 	Derived map[string]string `yaml:"derived"`
 	// Invariants hold in every row: {within-total: "success <= total"}. Null is not judged.
 	Invariants map[string]string `yaml:"invariants"`
+	// Usual holds in every row that is as it should be; others are a warning.
+	Usual map[string]string `yaml:"usual"`
 	// Levels are sums that a document also keeps further up: {"models/{model}": {total_tests:
 	// "sum(total)"}, summary: {total_tests: "sum(total)"}}.
 	Levels map[string]map[string]string `yaml:"levels"`
@@ -143,7 +146,7 @@ func (t Table) validate(path string, p *diag.List) {
 			p.Addf(path+".columns."+name, "%q is none of text, integer, number, boolean; \"integer?\" may be missing", c)
 		}
 	}
-	for key, names := range map[string][]string{"key": t.Key, "lasting": t.Lasting, "fold": slices.Sorted(maps.Keys(t.Fold)), "derived": slices.Sorted(maps.Keys(t.Derived))} {
+	for key, names := range map[string][]string{"key": t.Key, "fold": slices.Sorted(maps.Keys(t.Fold)), "derived": slices.Sorted(maps.Keys(t.Derived))} {
 		for _, name := range names {
 			if !slices.Contains(known, name) {
 				p.Addf(path+"."+key, "%q is no declared column", name)
@@ -220,7 +223,9 @@ func (c *Config) expressions() map[string]string {
 		add(path+".fold", t.Fold)
 		add(path+".totals", t.Totals)
 		add(path+".derived", t.Derived)
+		add(path+".lasting", t.Lasting)
 		add(path+".invariants", t.Invariants)
+		add(path+".usual", t.Usual)
 		for at, sums := range t.Levels {
 			add(path+".levels."+at, sums)
 		}

@@ -37,11 +37,12 @@ type Instance struct {
 	declare Declare
 }
 
-// Declare says what is in a store, from what lies there now: its version, say.
-type Declare func(ctx context.Context, dir string) (Config, error)
+// Declare says what is in a store, from what lies there now: its version, say. The
+// findings are of what it could not tell.
+type Declare func(ctx context.Context, dir string) (Config, []service.Finding, error)
 
 func open(env service.Env, cfg Config) (*Instance, error) {
-	return New(env, cfg.Dir, func(context.Context, string) (Config, error) { return cfg, nil }), nil
+	return New(env, cfg.Dir, func(context.Context, string) (Config, []service.Finding, error) { return cfg, nil, nil }), nil
 }
 
 // New makes an instance of a store whose declaration comes from somewhere else.

@@ -6,29 +6,32 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"upkeep/internal/service"
 	"upkeep/internal/tables"
 )
 
-// past is what a table held when it held most, as the state of the target keeps it.
+// past is the most that a table ever held, as the state of the target keeps it.
 type past struct {
-	At      time.Time           `json:"at"`
-	Totals  map[string]float64  `json:"totals,omitempty"`
-	Lasting map[string][]string `json:"lasting,omitempty"` // values by column
-	Created string              `json:"created,omitempty"`
+	At      time.Time                    `json:"at"` // when nothing was less for the last time
+	Totals  totals                       `json:"totals,omitempty"`
+	Groups  map[string]map[string]totals `json:"groups,omitempty"` // by name of lasting, by value
+	Created string                       `json:"created,omitempty"`
 }
+
+// totals are numbers by their names.
+type totals map[string]float64
 
 const (
 	stateOfPast = "past" // key of the state; followed by the name of a table
-	// mostLasting bounds the values of a column that are kept: models, prompts, not IDs.
-	mostLasting = 1000
+	// mostGroups bounds what is kept: models and prompts, not IDs.
+	mostGroups = 1000
 )
 
-// judgePast compares totals and lasting values with the most there ever was, and
-// keeps the larger ones. What fell stays a finding until it is back or the owner says
-// that it is right.
+// judgePast compares what a table holds with the most it ever held. What fell stays a
+// finding until it is back or waived.
 func (s *store) judgePast(ctx context.Context, name string, measured map[string]any, v *service.Verdict) error {
 	t := s.cfg.Tables[name]
 	if s.in.env.State == nil || s.partial[name] || len(t.Totals)+len(t.Lasting) == 0 && t.Created == "" {
@@ -42,29 +45,49 @@ func (s *store) judgePast(ctx context.Context, name string, measured map[string]
 	if err != nil {
 		return err
 	}
-	lost := was.judge(name, now, v)
-	if !lost {
-		was.Created = now.Created
+	if was.At.IsZero() {
+		return s.in.keep(ctx, name, now)
 	}
-	return s.in.keep(ctx, name, was.with(now))
+	return s.in.keep(ctx, name, was.with(now, was.judge(name, now, v)))
 }
 
 func (s *store) present(ctx context.Context, name string, measured map[string]any) (past, error) {
 	t := s.cfg.Tables[name]
-	now := past{At: s.in.env.Now(), Totals: map[string]float64{}, Lasting: map[string][]string{}, Created: s.created[name]}
+	now := past{At: s.in.env.Now(), Totals: totals{}, Groups: map[string]map[string]totals{}, Created: s.created[name]}
 	for total := range t.Totals {
 		now.Totals[total] = number(measured[total])
 	}
-	for _, column := range t.Lasting {
-		statement := fmt.Sprintf("SELECT DISTINCT %[1]s::VARCHAR FROM %[2]s WHERE %[1]s IS NOT NULL ORDER BY 1 LIMIT %[3]d", tables.Name(column), tables.Name(whole+name), mostLasting)
-		for row, err := range s.db.Rows(ctx, statement) {
-			if err != nil {
-				return now, fmt.Errorf("list %s of %s: %w", column, name, err)
-			}
-			now.Lasting[column] = append(now.Lasting[column], row.Values[0].(string))
+	for group := range t.Lasting {
+		found, err := s.groups(ctx, name, t.Lasting[group])
+		if err != nil {
+			return now, fmt.Errorf("list %s of %s: %w", group, name, err)
 		}
+		now.Groups[group] = found
 	}
 	return now, nil
+}
+
+// groups are the totals by the value of an expression.
+func (s *store) groups(ctx context.Context, name, by string) (map[string]totals, error) {
+	t := s.cfg.Tables[name]
+	names := slices.Sorted(maps.Keys(t.Totals))
+	parts := []string{"(" + by + ")::VARCHAR AS g"}
+	for _, total := range names {
+		parts = append(parts, t.Totals[total])
+	}
+	statement := fmt.Sprintf("SELECT %s FROM %s WHERE (%s) IS NOT NULL GROUP BY g ORDER BY g LIMIT %d", strings.Join(parts, ", "), tables.Name(whole+name), by, mostGroups)
+	found := map[string]totals{}
+	for row, err := range s.db.Rows(ctx, statement) {
+		if err != nil {
+			return nil, err
+		}
+		of := totals{}
+		for i, total := range names {
+			of[total] = number(row.Values[i+1])
+		}
+		found[row.Values[0].(string)] = of
+	}
+	return found, nil
 }
 
 func number(v any) float64 {
@@ -86,45 +109,73 @@ func (was past) judge(table string, now past, v *service.Verdict) (lost bool) {
 			v.Crit("dataset.total-fell", table+"."+total, service.Args{"table": table, "total": total, "before": before, "now": now.Totals[total], "since": since})
 		}
 	}
-	for _, column := range slices.Sorted(maps.Keys(was.Lasting)) {
-		if gone := without(was.Lasting[column], now.Lasting[column]); len(gone) > 0 && len(now.Lasting[column]) < mostLasting {
-			lost = true
-			v.Crit("dataset.value-vanished", table+"."+column, service.Args{"table": table, "column": column, "values": gone, "since": since})
-		}
+	for _, name := range slices.Sorted(maps.Keys(now.Groups)) {
+		lost = was.judgeGroups(table, name, now.Groups[name], v) || lost
 	}
 	if was.Created != "" && now.Created != was.Created {
-		args := service.Args{"table": table, "before": was.Created, "now": now.Created, "since": since}
+		judge := v.Warn
 		if lost {
-			v.Crit("dataset.made-anew", table, args)
-		} else {
-			v.Warn("dataset.made-anew", table, args)
+			judge = v.Crit
 		}
+		judge("dataset.made-anew", table, service.Args{"table": table, "before": was.Created, "now": now.Created, "since": since})
 	}
 	return lost
 }
 
-func without(all, some []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(some, one) })
-}
-
-// with keeps the most of both. It is as old as the last time that nothing was less.
-func (was past) with(now past) past {
-	most := past{At: now.At, Totals: map[string]float64{}, Lasting: map[string][]string{}, Created: was.Created}
-	for total, n := range now.Totals {
-		most.Totals[total] = max(n, was.Totals[total])
-		if n < was.Totals[total] {
-			most.At = was.At
+func (was past) judgeGroups(table, name string, now map[string]totals, v *service.Verdict) bool {
+	if len(now) >= mostGroups {
+		return false // which of them are not listed, nobody knows
+	}
+	subject, since := table+"."+name, was.At.Format(time.RFC3339)
+	var gone []string
+	fell := map[string][]string{}
+	for _, value := range slices.Sorted(maps.Keys(was.Groups[name])) {
+		present, there := now[value]
+		if !there {
+			gone = append(gone, value)
+			continue
+		}
+		for total, before := range was.Groups[name][value] {
+			if present[total] < before {
+				fell[total] = append(fell[total], value)
+			}
 		}
 	}
-	for column, values := range now.Lasting {
-		values = slices.Concat(values, was.Lasting[column])
-		slices.Sort(values)
-		most.Lasting[column] = slices.Compact(values)
-		if len(most.Lasting[column]) > len(now.Lasting[column]) {
-			most.At = was.At
+	if len(gone) > 0 {
+		v.Crit("dataset.group-vanished", subject, service.Args{"table": table, "name": name, "groups": gone, "since": since})
+	}
+	for _, total := range slices.Sorted(maps.Keys(fell)) {
+		first := fell[total][0]
+		v.Crit("dataset.group-fell", subject, service.Args{"table": table, "name": name, "groups": fell[total], "total": total,
+			"before": was.Groups[name][first][total], "now": now[first][total], "since": since})
+	}
+	return len(gone)+len(fell) > 0
+}
+
+// with keeps the most of both.
+func (was past) with(now past, lost bool) past {
+	if !lost {
+		return now
+	}
+	most := past{At: was.At, Totals: was.Totals.most(now.Totals), Groups: map[string]map[string]totals{}, Created: was.Created}
+	for name, groups := range now.Groups {
+		most.Groups[name] = maps.Clone(was.Groups[name])
+		if most.Groups[name] == nil {
+			most.Groups[name] = map[string]totals{}
+		}
+		for value, of := range groups {
+			most.Groups[name][value] = was.Groups[name][value].most(of)
 		}
 	}
 	return most
+}
+
+func (t totals) most(other totals) totals {
+	both := totals{}
+	for name, n := range other {
+		both[name] = max(n, t[name])
+	}
+	return both
 }
 
 func (in *Instance) past(ctx context.Context, table string) (p past, err error) {

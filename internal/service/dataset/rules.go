@@ -31,9 +31,11 @@ func (s *store) rules(name string) (all []rule) {
 	for _, column := range slices.Sorted(maps.Keys(t.Derived)) {
 		all = append(all, derived(column, t.Derived[column]))
 	}
-	for _, invariant := range slices.Sorted(maps.Keys(t.Invariants)) {
-		all = append(all, rule{slug: "dataset.invariant-broken", name: invariant, count: "NOT (" + t.Invariants[invariant] + ")", critical: true,
-			args: func([]any) service.Args { return service.Args{"rule": t.Invariants[invariant]} }})
+	for _, name := range slices.Sorted(maps.Keys(t.Invariants)) {
+		all = append(all, holds("dataset.invariant-broken", name, t.Invariants[name], true))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Usual)) {
+		all = append(all, holds("dataset.row-unusual", name, t.Usual[name], false))
 	}
 	if len(t.Key) > 0 {
 		all = append(all, rule{slug: "dataset.key-null", name: "", count: "(" + nulls(t.Key) + ")",
@@ -55,6 +57,12 @@ func derived(column, from string) rule {
 		args: func(example []any) service.Args {
 			return service.Args{"column": column, "rule": from, "stored": fmt.Sprint(example[0]), "computed": fmt.Sprint(example[1])}
 		}}
+}
+
+// holds is a rule of the declaration's own. A row of which it cannot be told keeps it.
+func holds(slug, name, condition string, critical bool) rule {
+	return rule{slug: slug, name: name, count: "NOT (" + condition + ")", critical: critical,
+		args: func([]any) service.Args { return service.Args{"rule": condition, "name": name} }}
 }
 
 func misfit(column string, c Column) rule {

@@ -45,10 +45,11 @@ func (in *Instance) open(ctx context.Context, how how, v *service.Verdict) (*sto
 	if _, err := os.ReadDir(in.dir); err != nil {
 		return nil, unreadable(in.dir, err)
 	}
-	cfg, err := in.declare(ctx, in.dir)
+	cfg, unknown, err := in.declare(ctx, in.dir)
 	if err != nil {
 		return nil, err
 	}
+	v.Findings = append(v.Findings, unknown...)
 	s := &store{in: in, cfg: cfg, found: map[string][]string{}, asked: map[string]bool{},
 		partial: map[string]bool{}, created: map[string]string{}, misfits: map[string]map[string]int64{}, how: how}
 	if err := s.start(ctx); err != nil {

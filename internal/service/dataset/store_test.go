@@ -48,8 +48,8 @@ func (l *lain) declared() Config {
 	cfg.Tables = map[string]Table{
 		"leaves": {Document: "master.json", Rows: "models/{model}/by_prompt/{prompt}",
 			Columns: map[string]Column{"total": "integer", "success": "integer", "success_rate": "number?"},
-			Key:     []string{"model", "prompt"}, Totals: map[string]string{"tests": "sum(total)"}, Lasting: []string{"model"}, Created: "created_at",
-			Derived: map[string]string{"success_rate": "success / total"}, Invariants: map[string]string{"within-total": "success <= total"},
+			Key:     []string{"model", "prompt"}, Totals: map[string]string{"tests": "sum(total)"}, Lasting: map[string]string{"model": "model"}, Created: "created_at",
+			Derived: map[string]string{"success_rate": "success / total"}, Invariants: map[string]string{"within-total": "success <= total"}, Usual: map[string]string{"known-prompt": "prompt <> 'unknown'"},
 			Levels: map[string]map[string]string{"models/{model}": {"total_tests": "sum(total)"}, "summary": {"total_tests": "sum(total)"}}},
 		"results": {Files: []string{"results.parquet"}, Increments: Increments{Files: []string{"incremental/*.parquet"}, AtMost: 1},
 			Columns: map[string]Column{"model": "text", "prompt": "text", "total": "integer", "full_success": "integer", "partial": "integer", "note": "text?"},
@@ -126,6 +126,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"model", func(l *lain) { l.replace(`"gpt": {"total_tests": 3`, `"gpt": {"total_tests": 57`) }, "level-differs models/{model}/total_tests"},
 		{"rate", func(l *lain) { l.replace(`"success_rate": 0.25`, `"success_rate": 25`) }, "derived-differs leaves.success_rate"},
 		{"invariant", func(l *lain) { l.replace(`"success": 2, "success_rate": 0.6666666666666666`, `"success": 4`) }, "invariant-broken leaves.within-total, copy-differs parquet"},
+		{"unusual", func(l *lain) { l.replace(`"最优"`, `"unknown"`) }, "row-unusual leaves.known-prompt, copy-differs parquet"},
 		{"type", func(l *lain) {
 			l.replace(`"total": 4, "success": 1, "success_rate": 0.25`, `"total": 4, "success": "one"`)
 		}, "value-type leaves.success, copy-differs parquet"},
@@ -182,7 +183,7 @@ func TestResultsThatAreLost(t *testing.T) {
 	l := lay(t)
 	l.found()
 	l.write("master.json", `{"created_at": "2025-08-20", "summary": {"total_tests": 3}, "models": {"gpt": {"total_tests": 3, "by_prompt": {"cot": {"total": 3, "success": 3}}}}}`)
-	const lost = "total-fell leaves.tests, value-vanished leaves.model, made-anew leaves"
+	const lost = "total-fell leaves.tests, group-vanished leaves.model, made-anew leaves"
 	for range 2 {
 		if ids, v := l.found(); !strings.HasPrefix(strings.Join(ids, ", "), lost) {
 			t.Errorf("found %v: %+v", ids, v.Findings)
@@ -191,6 +192,18 @@ func TestResultsThatAreLost(t *testing.T) {
 	l.write("master.json", master)
 	if ids, v := l.found(); len(ids) > 0 {
 		t.Errorf("it is back and still found: %v: %+v", ids, v.Findings)
+	}
+}
+
+// A group that lost is found although the whole has grown.
+func TestAGroupThatLost(t *testing.T) {
+	l := lay(t)
+	l.found()
+	l.replace(`"gpt": {"total_tests": 3, "by_prompt": {"cot": {"total": 3, "success": 3}}}`, `"gpt": {"total_tests": 1, "by_prompt": {"cot": {"total": 1, "success": 1}}},
+		"new": {"total_tests": 9, "by_prompt": {"cot": {"total": 9, "success": 1}}}`)
+	ids, v := l.found()
+	if !strings.Contains(strings.Join(ids, ", "), "group-fell leaves.model") || strings.Contains(strings.Join(ids, ", "), "total-fell") {
+		t.Errorf("found %v: %+v", ids, v.Findings)
 	}
 }
 
