@@ -37,7 +37,8 @@ var layers = []layer{
 	{"service/servicetest", with("service$")},
 	{"service$", []string{"diag", "secret"}},
 	{"sandbox", []string{"service$", "command"}},
-	{"service/", with("service$", "sandbox")}, // a kind: never another kind, never a verb
+	{"service/pilotbench", with("service$", "service/dataset")}, // a dataset whose declaration is built in
+	{"service/", with("service$", "sandbox")},                   // a kind: never another kind, never a verb
 	{"config", with("service$")},
 	{"inventory", with("service$", "sandbox", "config")},
 	{"journal", with("service$")},

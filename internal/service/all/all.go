@@ -12,6 +12,7 @@ import (
 	"upkeep/internal/service/host"
 	"upkeep/internal/service/logs"
 	"upkeep/internal/service/neo4j"
+	"upkeep/internal/service/pilotbench"
 	"upkeep/internal/service/postgres"
 	"upkeep/internal/service/process"
 	"upkeep/internal/service/rabbitmq"
@@ -22,5 +23,5 @@ import (
 // Kinds returns every kind that ships.
 func Kinds() *service.Registry {
 	return service.NewRegistry(celery.Kind, compose.Kind, dataset.Kind, endpoint.Kind, files.Kind, host.Kind, logs.Kind, neo4j.Kind,
-		postgres.Kind, process.Kind, rabbitmq.Kind, redis.Kind, s3.Kind)
+		pilotbench.Kind, postgres.Kind, process.Kind, rabbitmq.Kind, redis.Kind, s3.Kind)
 }

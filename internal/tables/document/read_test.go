@@ -108,3 +108,16 @@ func TestPatternsThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+func TestHead(t *testing.T) {
+	head, err := document.Head(strings.NewReader(`{"version": "3.0", "n": 2, "models": {"cut`))
+	if err != nil || fmt.Sprint(head) != "map[n:2 version:3.0]" {
+		t.Errorf("got %v, %v", head, err)
+	}
+	if head, err := document.Head(strings.NewReader(`{"version": "3.`)); err == nil {
+		t.Errorf("a cut head gives %v", head)
+	}
+	if head, err := document.Head(strings.NewReader(`[1]`)); err != nil || len(head) != 0 {
+		t.Errorf("a list gives %v, %v", head, err)
+	}
+}

@@ -1,0 +1,126 @@
+// Package pilotbench keeps a results store of PILOT-Bench: a JSON master database in
+// one of its versions and a Parquet copy in one of its generations. It is a dataset whose
+// declaration follows from what lies there: only that is said here.
+package pilotbench
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"upkeep/internal/diag"
+	"upkeep/internal/quantity"
+	"upkeep/internal/service"
+	"upkeep/internal/service/dataset"
+	"upkeep/internal/tables/document"
+	"upkeep/internal/tables/footer"
+)
+
+//go:embed text.yaml
+var text []byte
+
+//go:embed example.yaml
+var example []byte
+
+// Kind is listed in service/all. What it can do is what a dataset can.
+var Kind = service.Define("pilotbench", open, text, example)
+
+// Paths within a store.
+const (
+	master  = "pilot_bench_cumulative_results/master_database.json"
+	results = "pilot_bench_parquet_data/test_results.parquet"
+)
+
+// Config declares one store.
+type Config struct {
+	// Dir holds pilot_bench_cumulative_results and pilot_bench_parquet_data.
+	Dir string `yaml:"dir"`
+	// ReadAtCheck is how much a check reads; upkeep data diagnose reads everything.
+	ReadAtCheck quantity.Bytes `yaml:"read_at_check"`
+	// AtMost and MaxAge are of increments that are not merged yet.
+	Increments dataset.Increments `yaml:"increments"`
+}
+
+// Defaults are those of a declaration that says nothing.
+func (c *Config) Defaults() {
+	var of dataset.Config
+	of.Defaults()
+	c.ReadAtCheck = of.ReadAtCheck
+	c.Increments = dataset.Increments{Files: []string{"pilot_bench_parquet_data/incremental/increment_*.parquet"}, AtMost: 100, MaxAge: dayOfIncrements}
+}
+
+// Validate reports every problem at once, by path.
+func (c *Config) Validate() (p diag.List) {
+	if c.Dir == "" {
+		p.Addf("dir", "must name the directory that holds pilot_bench_cumulative_results and pilot_bench_parquet_data")
+	}
+	return p
+}
+
+func open(env service.Env, cfg Config) (*dataset.Instance, error) {
+	return dataset.New(env, cfg.Dir, func(_ context.Context, dir string) (dataset.Config, []service.Finding, error) {
+		return cfg.declare(dir)
+	}), nil
+}
+
+// declare looks at the head of the database and the footer of the Parquet file. What is
+// of no known form is a finding, and declared only as far as it can be judged.
+func (c Config) declare(dir string) (d dataset.Config, unknown []service.Finding, err error) {
+	d.Defaults()
+	d.Dir, d.ReadAtCheck, d.Waiting = c.Dir, c.ReadAtCheck, waiting()
+	d.Tables, d.Copies = map[string]dataset.Table{}, map[string]dataset.Agreement{}
+	version, err := versionOf(filepath.Join(dir, master))
+	if err != nil {
+		return d, nil, err
+	}
+	for name, table := range databases()[version] {
+		d.Tables[name] = table
+	}
+	if databases()[version] == nil {
+		d.Tables["database"] = plainDatabase()
+		unknown = append(unknown, service.Finding{ID: "pilotbench.version-unknown", Severity: service.Unknown, Subject: master, Args: service.Args{"path": master, "version": version}})
+	}
+	return d, append(unknown, c.declareParquet(dir, &d)...), nil
+}
+
+// versionOf reads what the database says of itself; "" where it says nothing or cannot be
+// read, which the judgement of the file tells.
+func versionOf(path string) (string, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usualVersion, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	head, err := document.Head(file)
+	if err != nil {
+		return usualVersion, nil // it is judged as a file that is damaged
+	}
+	version, _ := head["version"].(string)
+	return version, nil
+}
+
+func (c Config) declareParquet(dir string, d *dataset.Config) (unknown []service.Finding) {
+	of := usualGeneration
+	if f, err := footer.Read(filepath.Join(dir, results)); err == nil {
+		of = generationOf(f)
+	}
+	table, known := generations()[of]
+	if !known {
+		table = generations()[usualGeneration]
+		table.Columns, table.Key, table.Fold = map[string]dataset.Column{"model": "text?"}, nil, nil
+		table.Derived, table.Invariants, table.Totals, table.Lasting = nil, nil, nil, nil
+		unknown = append(unknown, service.Finding{ID: "pilotbench.generation-unknown", Severity: service.Unknown, Subject: results, Args: service.Args{"path": results}})
+	}
+	table.Increments = c.Increments
+	d.Tables["results"] = table
+	if _, leaves := d.Tables["leaves"]; leaves && known {
+		d.Copies["parquet"] = dataset.Agreement{Source: "leaves", Copy: "results", By: key(), Same: same()[of]}
+	}
+	return unknown
+}
