@@ -163,9 +163,9 @@ func (r *jobRun) child(ctx context.Context, id string, req Request) (journal.Run
 		return known, nil
 	case req.Verb == "report":
 		return r.app.writeReport(ctx, id, req, begun)
-	case req.Verb == "maintain" && begun:
+	case tends(req.Verb) && begun:
 		return r.app.resumeRun(ctx, known)
-	case req.Verb == "maintain":
+	case tends(req.Verb):
 		req.Unattended, req.Approved = true, r.approved
 		return r.app.tend(ctx, id, req, "job "+r.req.Job)
 	case req.Verb == "backup" && begun:

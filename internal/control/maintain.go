@@ -7,18 +7,35 @@ import (
 
 	"upkeep/internal/capability/maintain"
 	"upkeep/internal/engine"
-	"upkeep/internal/inventory"
 	"upkeep/internal/journal"
 	"upkeep/internal/service"
 )
 
-// maintainOp does the care that is due, or takes back what an earlier run did.
+// tending are the verbs that plan care and can take it back: what is due, and what
+// somebody asks for.
+func tending() map[string]service.Work {
+	return map[string]service.Work{"maintain": "", "repair": service.Repair, "merge": service.Merge, "dedup": service.Dedup}
+}
+
+// tends reports whether a verb is one of them.
+func tends(verb string) bool {
+	_, is := tending()[verb]
+	return is
+}
+
+// maintainOp does the care that is due or asked for, or takes back what an earlier run
+// did.
 func (a *App) maintainOp(ctx context.Context, _ string, req Request) (operation, error) {
-	targets, err := a.maintained(req.Targets)
+	m := maintain.Maintain{Work: tending()[req.Verb]}
+	capability := "maintain"
+	if m.Work != "" {
+		capability = "curate"
+	}
+	targets, err := a.offering(capability, req.Targets)
 	if err != nil {
 		return operation{}, err
 	}
-	m := maintain.Maintain{Targets: targets}
+	m.Targets = targets
 	var steps []service.Step
 	switch {
 	case req.planned:
@@ -41,20 +58,6 @@ func (a *App) maintainOp(ctx context.Context, _ string, req Request) (operation,
 		}
 	}
 	return operation{work: engine.Work{Steps: steps, Do: do, Allow: service.Destructive, Durable: true, Locked: true, Undoable: true}}, nil
-}
-
-// maintained selects the targets that can say what care is due. One that was named
-// and cannot is an error; without names it is just not among them.
-func (a *App) maintained(names []string) ([]inventory.Target, error) {
-	targets, err := a.Inventory.Select(names)
-	if err != nil {
-		return nil, err
-	}
-	can := slices.DeleteFunc(slices.Clone(targets), func(t inventory.Target) bool { return !t.Kind.Offers("maintain") })
-	if len(can) == 0 || len(names) > 0 && len(can) < len(targets) {
-		return nil, fmt.Errorf("not every target of %v needs care that upkeep can give: %w", names, service.ErrUnsupported)
-	}
-	return can, nil
 }
 
 // takenBack lists the steps that take a run back.

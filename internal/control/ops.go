@@ -39,6 +39,9 @@ func makers() map[string]func(a *App, ctx context.Context, id string, req Reques
 		"reconcile": (*App).reconcileOp,
 		"logs":      (*App).logsOp,
 		"diagnose":  (*App).diagnoseOp,
+		"repair":    (*App).maintainOp,
+		"merge":     (*App).maintainOp,
+		"dedup":     (*App).maintainOp,
 	}
 }
 

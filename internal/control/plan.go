@@ -166,7 +166,7 @@ func (a *App) Undo(ctx context.Context, id string) (Request, error) {
 	if run.System != a.Config.System {
 		return Request{}, a.foreign(run)
 	}
-	if run.Verb == "maintain" {
+	if tends(run.Verb) {
 		return caredFor(run), nil
 	}
 	if run.Verb != "restore" {

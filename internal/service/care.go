@@ -15,6 +15,24 @@ type Maintainer interface {
 	Maintenance(ctx context.Context) ([]Step, error)
 }
 
+// Curator plans work on data that somebody asks for by its name, as steps for Doer: none
+// where there is nothing to do. It reads only, and the rules of Maintainer hold. Work it does not know is an
+// error wrapping ErrUnsupported.
+type Curator interface {
+	Curate(ctx context.Context, w Work) ([]Step, error)
+}
+
+// Work is a sort of care for data.
+type Work string
+
+// Works that upkeep data offers. Each gives a reconciliation with what it did: rows in, out,
+// dropped and why.
+const (
+	Repair Work = "repair" // what follows from other values is computed anew, what is broken saved as far as it can be read
+	Merge  Work = "merge"  // increments go into their table
+	Dedup  Work = "dedup"  // of rows with one key the last stays
+)
+
 // Doer does one step that the same kind has planned, maybe in an earlier process.
 // It is called at least once: a step that finds its own work done says so and is
 // done. Outcome.Result is what Undo needs, as JSON.

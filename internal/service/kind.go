@@ -93,6 +93,7 @@ func Capabilities() []Capability {
 		{"extract", reflect.TypeFor[Extractor]()},
 		{"query", reflect.TypeFor[Queryer]()},
 		{"maintain", reflect.TypeFor[Maintainer]()},
+		{"curate", reflect.TypeFor[Curator]()},
 		{"logs", reflect.TypeFor[LogSource]()},
 		{"list", reflect.TypeFor[Lister]()},
 		{"switch", reflect.TypeFor[Switcher]()},

@@ -46,7 +46,7 @@ func (t Text) problem(s Section, p *journal.Problem, target string) told {
 		title = t.say("with-detail", args{"title": title, "detail": detail})
 	}
 	lead := "problem-" + s.Verb
-	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "diagnose"}, s.Verb) {
+	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "diagnose", "repair", "merge", "dedup"}, s.Verb) {
 		lead = "problem-other"
 	}
 	return told{Title: t.say(lead, args{"why": title}), Consequence: consequence, Fix: fix}
@@ -85,7 +85,7 @@ func (t Text) Summary(s Section) string {
 		return t.say("reconcile", args{"score": agreement(s.Run), "agree": clean(s)}) + t.accepted(s)
 	case s.Verb == "logs" && len(s.failed()) == 0:
 		return t.say("logs", args{"lines": sum(s.Run, "lines"), "errors": sum(s.Run, "errors"), "templates": sum(s.Run, "templates")}) + t.accepted(s)
-	case s.Verb == "maintain" && len(s.failed()) == 0:
+	case slices.Contains(care(), s.Verb) && len(s.failed()) == 0:
 		return t.say("maintain", args{"n": cared(s.Run)}) + t.accepted(s)
 	case s.Verb == "verify" && clean(s):
 		return t.say("verify", args{"bytes": sum(s.Run, "bytes"), "share": sample(s)}) + t.accepted(s)

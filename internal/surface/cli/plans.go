@@ -47,14 +47,17 @@ func (c *cli) restoreCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) maintainCommand() *cobra.Command {
-	cmd := c.command("maintain", "[TARGET…]")
+func (c *cli) maintainCommand() *cobra.Command { return c.careCommand("maintain") }
+
+// careCommand plans, shows the plan, and applies it when somebody agrees.
+func (c *cli) careCommand(verb string) *cobra.Command {
+	cmd := c.command(verb, "[TARGET…]")
 	cmd.ValidArgsFunction = c.completeTargets
 	cmd.Flags().StringVar(&c.plan, "plan", "", c.say("cli.flag-plan"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
 		return c.with(ctx, func(app *control.App) error {
-			req := control.Request{Verb: "maintain", Targets: args}
+			req := control.Request{Verb: verb, Targets: args}
 			if c.dryRun {
 				return c.preview(ctx, app, req)
 			}
@@ -225,7 +228,7 @@ func (c *cli) planned(args []string, only string, discard []string) (control.Req
 	switch verb {
 	case "":
 		return req, nil
-	case "check", "backup", "maintain":
+	case "check", "backup", "maintain", "repair", "merge", "dedup":
 		req.Targets = args[1:]
 	case "verify", "drill", "restore":
 		if len(args) > 1 {
