@@ -58,8 +58,8 @@ func confine(l Limits, files, dirs []string) []string {
 		"SET allow_community_extensions = false",
 		"SET preserve_insertion_order = false", // orders that matter are asked for
 		"SET TimeZone = 'UTC'",
-		"SET allowed_paths = " + list(files),
-		"SET allowed_directories = " + list(dirs),
+		"SET allowed_paths = " + List(files),
+		"SET allowed_directories = " + List(dirs),
 		"SET enable_external_access = false",
 		"SET lock_configuration = true",
 	}

@@ -16,7 +16,8 @@ import (
 func Name(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 func Text(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-func list(all []string) string {
+// List is a list of values.
+func List(all []string) string {
 	quoted := make([]string, len(all))
 	for i, one := range all {
 		quoted[i] = Text(one)
@@ -52,11 +53,11 @@ func FormatOf(path string) Format {
 func From(f Format, files ...string) string {
 	switch f {
 	case CSV:
-		return "read_csv(" + list(files) + ", header = true, union_by_name = true)"
+		return "read_csv(" + List(files) + ", header = true, union_by_name = true)"
 	case JSONLines:
-		return "read_json(" + list(files) + ", format = 'newline_delimited', union_by_name = true)"
+		return "read_json(" + List(files) + ", format = 'newline_delimited', union_by_name = true)"
 	default:
-		return "read_parquet(" + list(files) + ", union_by_name = true)"
+		return "read_parquet(" + List(files) + ", union_by_name = true)"
 	}
 }
 

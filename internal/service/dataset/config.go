@@ -43,6 +43,9 @@ type Table struct {
 	// "round(rate, 4)", model: "lower(model)"}.
 	Key  []string          `yaml:"key"`
 	Fold map[string]string `yaml:"fold"`
+	// Order says which of rows with one key is the last: the highest by these columns, then
+	// the one that was written last.
+	Order []string `yaml:"order"`
 	// Totals are numbers that may not fall from one check to the next: {tests: "sum(total)"}.
 	Totals map[string]string `yaml:"totals"`
 	// Lasting are groups of rows that may neither vanish nor lose of a total: {model: model,
@@ -70,6 +73,9 @@ type Increments struct {
 	Files  []string          `yaml:"files"`
 	AtMost int64             `yaml:"at_most"` // more are a warning; 0 accepts any number
 	MaxAge quantity.Duration `yaml:"max_age"` // of the oldest; 0 accepts any age
+	// Grace is how long an increment stays after its rows were proven to be in the table; 0 =
+	// a day.
+	Grace quantity.Duration `yaml:"grace"`
 }
 
 // Waiting are files that should not stay.
@@ -146,7 +152,7 @@ func (t Table) validate(path string, p *diag.List) {
 			p.Addf(path+".columns."+name, "%q is none of text, integer, number, boolean; \"integer?\" may be missing", c)
 		}
 	}
-	for key, names := range map[string][]string{"key": t.Key, "fold": slices.Sorted(maps.Keys(t.Fold)), "derived": slices.Sorted(maps.Keys(t.Derived))} {
+	for key, names := range map[string][]string{"key": t.Key, "order": t.Order, "fold": slices.Sorted(maps.Keys(t.Fold)), "derived": slices.Sorted(maps.Keys(t.Derived))} {
 		for _, name := range names {
 			if !slices.Contains(known, name) {
 				p.Addf(path+"."+key, "%q is no declared column", name)

@@ -121,8 +121,13 @@ func (s *store) face(ctx context.Context, name string) error {
 }
 
 func (s *store) columns(ctx context.Context, from string) (map[string]bool, error) {
+	return described(ctx, s.db, from)
+}
+
+// described are the columns of what stands after FROM.
+func described(ctx context.Context, db *tables.DB, from string) (map[string]bool, error) {
 	there := map[string]bool{}
-	for row, err := range s.db.Rows(ctx, "DESCRIBE SELECT * FROM "+from) {
+	for row, err := range db.Rows(ctx, "DESCRIBE SELECT * FROM "+from) {
 		if err != nil {
 			return nil, err
 		}

@@ -24,8 +24,9 @@ type Footer struct {
 	Size    int64 // bytes of the file
 	Rows    int64
 	Groups  int
-	Columns []Column // leaves, in order
-	Writer  string   // "parquet-cpp-arrow version 18.1.0"
+	Columns []Column          // leaves, in order
+	Writer  string            // "parquet-cpp-arrow version 18.1.0"
+	Notes   map[string]string // what writers have put beside the data, by key
 }
 
 // Column is one leaf of the schema.
@@ -40,8 +41,9 @@ type Column struct {
 func Read(path string) (f Footer, err error) {
 	err = opened(path, func(p *parquet.File, size int64) error {
 		f = Footer{Size: size, Rows: p.NumRows(), Groups: len(p.RowGroups()), Writer: p.Metadata().CreatedBy}
-		for _, column := range leaves(p.Root(), "") {
-			f.Columns = append(f.Columns, column)
+		f.Columns, f.Notes = leaves(p.Root(), ""), map[string]string{}
+		for _, note := range p.Metadata().KeyValueMetadata {
+			f.Notes[note.Key] = note.Value
 		}
 		return nil
 	})

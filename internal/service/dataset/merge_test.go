@@ -1,0 +1,255 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"upkeep/internal/service"
+	"upkeep/internal/tables"
+	"upkeep/internal/tables/footer"
+)
+
+// tests is a store of one table of single tests, which three increments extend: new
+// rows, later ones of known keys, an earlier one, doubles, rows without a key.
+func tests(t *testing.T) *lain {
+	t.Helper()
+	l := lay(t)
+	l.cfg.Tables = map[string]Table{"tests": {Files: []string{"tests.parquet"}, Key: []string{"model", "rate", "id"}, Order: []string{"day"},
+		Fold: map[string]string{"rate": "round(rate, 4)", "model": "lower(model)"}, Columns: map[string]Column{"model": "text", "rate": "number", "id": "integer", "day": "text", "score": "integer?"},
+		Increments: Increments{Files: []string{"incremental/*.parquet"}}}}
+	l.cfg.Copies, l.cfg.Waiting = nil, nil
+	l.parquet("tests.parquet", `SELECT 'qwen' AS model, 0.8::float AS rate, i AS id, '2025-08-17' AS day, 1 AS score FROM range(100) t(i)`)
+	l.parquet("incremental/a.parquet", `SELECT 'Qwen' AS model, 0.8::double AS rate, i AS id, '2025-08-18' AS day, 2 AS score FROM range(90, 110) t(i)`)
+	l.parquet("incremental/b.parquet", `SELECT 'qwen' AS model, 0.8::double AS rate, i AS id, '2025-08-19' AS day, 3 AS score FROM range(108, 112) t(i)
+		UNION ALL SELECT 'qwen', 0.8, 5, '2025-08-01', 3 UNION ALL SELECT NULL, 0.8, 1, '2025-08-19', 3 UNION ALL SELECT NULL, 0.8, 1, '2025-08-19', 3`)
+	l.write("incremental/c.parquet", "PAR1 torn PAR1")
+	return l
+}
+
+// rows are all of the table, as they lie in the file.
+func (l *lain) rows() []string {
+	l.t.Helper()
+	db, err := tables.Open(l.t.Context(), tables.Limits{}, nil, []string{l.dir})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var all []string
+	for row, err := range db.Rows(l.t.Context(), "SELECT id, day, score FROM "+tables.From(tables.Parquet, filepath.Join(l.dir, "tests.parquet"))+" ORDER BY ALL") {
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		all = append(all, fmt.Sprint(row.Values...))
+	}
+	return all
+}
+
+// curated plans a work and does its steps.
+func (l *lain) curated(w service.Work) (steps []service.Step, done []service.Outcome) {
+	l.t.Helper()
+	in := l.instance()
+	steps, err := in.Curate(l.t.Context(), w)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, s := range steps {
+		out, err := in.Do(l.t.Context(), s, service.Report{})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		done = append(done, out)
+	}
+	return steps, done
+}
+
+func merged() []string {
+	var want []string
+	for i := range 90 {
+		want = append(want, fmt.Sprint(i, "2025-08-17", 1))
+	}
+	for i := 90; i < 108; i++ {
+		want = append(want, fmt.Sprint(i, "2025-08-18", 2))
+	}
+	for i := 108; i < 112; i++ {
+		want = append(want, fmt.Sprint(i, "2025-08-19", 3))
+	}
+	return append(want, fmt.Sprint(1, "2025-08-19", 3), fmt.Sprint(1, "2025-08-19", 3))
+}
+
+func (l *lain) equal(want []string) {
+	l.t.Helper()
+	have := l.rows()
+	want = slices.Clone(want)
+	slices.Sort(want)
+	slices.Sort(have)
+	if !slices.Equal(have, want) {
+		l.t.Errorf("the table holds %d rows, not %d:\n%s\nwant\n%s", len(have), len(want), strings.Join(have, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestAMerge(t *testing.T) {
+	l := tests(t)
+	before := l.rows()
+	if err := os.Chmod(filepath.Join(l.dir, "tests.parquet"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	steps, done := l.curated(service.Merge)
+	l.equal(merged())
+	if len(steps) != 1 || steps[0].Title.Args["increments"] != 2 {
+		t.Fatalf("planned %+v", steps)
+	}
+	facts := done[0].Verdict.Facts
+	if fmt.Sprint(facts["tests_rows_before"], facts["tests_rows_taken"], facts["tests_rows_doubled"], facts["tests_rows_replaced"], facts["tests_rows_older"], facts["tests_rows_after"]) != "100 27 2 10 1 114" {
+		t.Errorf("it says %v", facts)
+	}
+	if info, err := os.Stat(filepath.Join(l.dir, "tests.parquet")); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if again, _ := l.curated(service.Merge); len(again) > 0 {
+		t.Errorf("what is merged is planned again: %+v", again)
+	}
+	l.undone(steps[0], done[0])
+	l.equal(before)
+}
+
+func (l *lain) undone(s service.Step, done service.Outcome) {
+	l.t.Helper()
+	in := l.instance()
+	back, err := in.Undo(l.t.Context(), s, done.Result)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for range 2 { // a step may be done again
+		for _, s := range back {
+			if _, err := in.Do(l.t.Context(), s, service.Report{}); err != nil {
+				l.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// A step that was killed after its work is done again and changes nothing.
+func TestAMergeThatIsDoneTwice(t *testing.T) {
+	l := tests(t)
+	before := l.rows()
+	steps, done := l.curated(service.Merge)
+	again, err := l.instance().Do(t.Context(), steps[0], service.Report{})
+	if err != nil || string(again.Result) != string(done[0].Result) {
+		t.Fatalf("got %s, %v; first %s", again.Result, err, done[0].Result)
+	}
+	l.equal(merged())
+	l.undone(steps[0], again)
+	l.equal(before)
+}
+
+// What was appended to an increment since its plan is no part of it.
+func TestAMergeOfWhatChanged(t *testing.T) {
+	for name, change := range map[string]func(l *lain){
+		"increment": func(l *lain) {
+			l.parquet("incremental/a.parquet", "SELECT 'qwen' AS model, 0.8 AS rate, 7 AS id, '2025-08-20' AS day, 9 AS score")
+		},
+		"file": func(l *lain) {
+			l.parquet("tests.parquet", "SELECT 'qwen' AS model, 0.8::float AS rate, 7 AS id, '2025-08-20' AS day, 9 AS score")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := tests(t)
+			in := l.instance()
+			steps, err := in.Curate(t.Context(), service.Merge)
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(l)
+			before := l.rows()
+			if _, err := in.Do(t.Context(), steps[0], service.Report{}); !errors.Is(err, service.ErrStale) {
+				t.Errorf("got %v", err)
+			}
+			l.equal(before)
+			if left, err := filepath.Glob(filepath.Join(l.dir, ".upkeep-*")); err != nil || len(left) > 0 {
+				t.Errorf("left %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// Increments go when their rows are proven and the grace is over; not before, and not
+// one that has grown.
+func TestIncrementsThatAreHeld(t *testing.T) {
+	l := tests(t)
+	l.curated(service.Merge)
+	l.env.Now = func() time.Time { return time.Now().Add(23 * time.Hour) }
+	if steps, _ := l.curated(service.Merge); len(steps) > 0 {
+		t.Errorf("planned within the grace: %+v", steps)
+	}
+	l.env.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	steps, done := l.curated(service.Merge)
+	if len(steps) != 1 || steps[0].Op != opClear || done[0].Verdict.Facts["tests_increments_cleared"] != 2 {
+		t.Fatalf("planned %+v, done %+v", steps, done)
+	}
+	left, err := filepath.Glob(filepath.Join(l.dir, "incremental", "*"))
+	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "c.parquet" {
+		t.Errorf("left %v, %v", left, err)
+	}
+	l.equal(merged())
+	l.undone(steps[0], done[0])
+	if left, err := filepath.Glob(filepath.Join(l.dir, "incremental", "*")); err != nil || len(left) != 3 {
+		t.Errorf("back are %v, %v", left, err)
+	}
+}
+
+// A file that a writer overwrote says nothing of increments; their rows are merged again, not
+// thrown away.
+func TestIncrementsThatAreHeldNoMore(t *testing.T) {
+	l := tests(t)
+	l.curated(service.Merge)
+	in := l.instance()
+	main, err := in.see(filepath.Join(l.dir, "tests.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := l.cfg.Tables["tests"]
+	_, held, err := in.increments(t.Context(), cfg, main)
+	if err != nil || len(held) != 2 {
+		t.Fatalf("held %v, %v", held, err)
+	}
+	f, err := footer.Read(filepath.Join(l.dir, "tests.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.parquet("tests.parquet", `SELECT 'qwen' AS model, 0.8::float AS rate, i AS id, '2025-08-17' AS day, 1 AS score FROM range(100) t(i)`)
+	if main, err = in.see(filepath.Join(l.dir, "tests.parquet")); err != nil || f.Rows != 114 {
+		t.Fatal(f.Rows, err)
+	}
+	if _, err := in.doClear(t.Context(), step(opClear, service.Reversible, "tests", clearing{"tests", main, held}, service.Message{}), service.Report{}); !errors.Is(err, service.ErrRefused) {
+		t.Errorf("increments whose rows are in no file go: %v", err)
+	}
+	l.curated(service.Merge)
+	l.equal(merged())
+}
+
+func TestDedup(t *testing.T) {
+	l := tests(t)
+	if steps, _ := l.curated(service.Dedup); len(steps) > 0 {
+		t.Errorf("planned %+v", steps)
+	}
+	l.parquet("tests.parquet", `SELECT 'qwen' AS model, 0.8::double AS rate, i % 10 AS id, '2025-08-' || (10 + i // 10) AS day, i AS score FROM range(30) t(i)
+		UNION ALL SELECT 'QWEN', 0.800000011920929, 3, '2025-08-01', 99 UNION ALL SELECT 'qwen', 0.8, NULL, 'x', 1 UNION ALL SELECT 'qwen', 0.8, NULL, 'x', 1`)
+	before := l.rows()
+	steps, done := l.curated(service.Dedup)
+	var want []string
+	for i := range 10 {
+		want = append(want, fmt.Sprint(i, "2025-08-12", 20+i))
+	}
+	l.equal(append(want, fmt.Sprint(nil, "x", 1), fmt.Sprint(nil, "x", 1)))
+	if len(steps) != 1 || done[0].Verdict.Facts["tests_rows_replaced"] != int64(21) {
+		t.Errorf("planned %+v, done %+v", steps, done)
+	}
+	l.undone(steps[0], done[0])
+	l.equal(before)
+}

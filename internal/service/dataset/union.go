@@ -1,0 +1,210 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"upkeep/internal/tables"
+)
+
+// union is a table's file and its increments in one database: what the file would hold
+// after a merge or a de-duplication. Nothing is written until write.
+//
+// Keys are compared once, over the columns of the key alone; what the comparison gives are
+// numbers of rows, so that writing needs no more than a look at a set of numbers.
+type union struct {
+	db         *tables.DB
+	t          Table
+	main       string   // path
+	increments []string // paths, in the order in which later ones win
+	columns    []string // of the file, in its order
+	types      map[string]string
+}
+
+// Tables of the database of a union.
+const (
+	gathered = "_upkeep gathered" // the rows of the increments, of those with one key the last
+	losers   = "_upkeep losers"   // numbers of rows of the file that another row replaces
+	matched  = "_upkeep matched"  // numbers of rows of both with one key
+	beaten   = "_upkeep beaten"   // rows that were gathered, and of which the file has a later one
+)
+
+func (u *union) fileRows() string {
+	return "read_parquet(" + tables.Text(u.main) + ", file_row_number = true)"
+}
+
+// prepare reads the columns of the file and what is to be added to it.
+func (u *union) prepare(ctx context.Context) error {
+	u.types = map[string]string{}
+	for row, err := range u.db.Rows(ctx, "DESCRIBE SELECT * FROM "+tables.From(tables.Parquet, u.main)) {
+		if err != nil {
+			return err
+		}
+		name := row.Values[0].(string)
+		u.columns, u.types[name] = append(u.columns, name), row.Values[1].(string)
+	}
+	return u.gather(ctx)
+}
+
+// gather takes the rows of the increments, of those with one key the last. A row without
+// a whole key is equal to no other.
+func (u *union) gather(ctx context.Context) error {
+	if len(u.increments) == 0 {
+		return u.db.Do(ctx, "CREATE TABLE "+tables.Name(gathered)+" AS SELECT * FROM "+tables.From(tables.Parquet, u.main)+" LIMIT 0")
+	}
+	from := "read_parquet(" + tables.List(u.increments) + ", union_by_name = true, file_row_number = true)"
+	there, err := described(ctx, u.db, from)
+	if err != nil {
+		return err
+	}
+	parts := make([]string, len(u.columns))
+	for i, column := range u.columns {
+		parts[i] = "NULL::" + u.types[column] + " AS " + tables.Name(column)
+		if there[column] {
+			parts[i] = fmt.Sprintf("CAST(%[1]s AS %[2]s) AS %[1]s", tables.Name(column), u.types[column])
+		}
+	}
+	order := strings.Join(append(u.descending(), "file_index DESC", "file_row_number DESC"), ", ")
+	return u.db.Do(ctx, fmt.Sprintf(`CREATE TABLE %s AS SELECT * EXCLUDE (file_index, file_row_number) FROM (SELECT %s, file_index, file_row_number FROM %s) QUALIFY (%s) OR row_number() OVER (PARTITION BY %s ORDER BY %s) = 1`,
+		tables.Name(gathered), strings.Join(parts, ", "), from, nulls(u.t.Key), strings.Join(u.t.folded(u.t.Key), ", "), order))
+}
+
+func (u *union) descending() []string {
+	parts := make([]string, len(u.t.Order))
+	for i, column := range u.t.Order {
+		parts[i] = tables.Name(column) + " DESC NULLS LAST"
+	}
+	return parts
+}
+
+// match finds the rows of the file that were gathered anew, and which of the two is
+// later: where the order does not tell, the increment.
+func (u *union) match(ctx context.Context) error {
+	var keys, on []string
+	for i, folded := range u.t.folded(u.t.Key) {
+		keys = append(keys, fmt.Sprintf("%s AS k%d", folded, i))
+		on = append(on, fmt.Sprintf("k%d", i))
+	}
+	order := make([]string, len(u.t.Order))
+	for i, column := range u.t.Order {
+		order[i] = fmt.Sprintf("%s AS o%d", tables.Name(column), i)
+	}
+	picked := strings.Join(slices.Concat(keys, order), ", ")
+	pairs := fmt.Sprintf(`SELECT f.file_row_number AS n, g.id AS g, %s AS stays FROM (SELECT file_row_number, %s FROM %s) f JOIN (SELECT rowid AS id, %s FROM %s) g USING (%s)`,
+		u.later("f", "g"), picked, u.fileRows(), picked, tables.Name(gathered), strings.Join(on, ", "))
+	if err := u.db.Do(ctx, "CREATE TABLE "+tables.Name(matched)+" AS "+pairs); err != nil {
+		return err
+	}
+	if err := u.db.Do(ctx, "CREATE TABLE "+tables.Name(losers)+" AS SELECT DISTINCT n FROM "+tables.Name(matched)+" WHERE NOT stays"); err != nil {
+		return err
+	}
+	return u.db.Do(ctx, "CREATE TABLE "+tables.Name(beaten)+" AS SELECT DISTINCT g FROM "+tables.Name(matched)+" WHERE stays")
+}
+
+// later is true where the first row is later than the second by the declared order.
+func (u *union) later(a, b string) string {
+	if len(u.t.Order) == 0 {
+		return "false"
+	}
+	var first, second []string
+	for i := range u.t.Order {
+		first, second = append(first, fmt.Sprintf("%s.o%d", a, i)), append(second, fmt.Sprintf("%s.o%d", b, i))
+	}
+	return fmt.Sprintf("coalesce((%s) > (%s), false)", strings.Join(first, ", "), strings.Join(second, ", "))
+}
+
+// doubles finds the rows of the file with a key that a later row of it has, too.
+func (u *union) doubles(ctx context.Context) error {
+	order := strings.Join(append(u.descending(), "file_row_number DESC"), ", ")
+	if err := u.db.Do(ctx, "CREATE TABLE "+tables.Name(beaten)+" (g BIGINT)"); err != nil {
+		return err
+	}
+	return u.db.Do(ctx, fmt.Sprintf(`CREATE TABLE %s AS SELECT file_row_number AS n FROM (SELECT * FROM %s WHERE NOT (%s)) QUALIFY row_number() OVER (PARTITION BY %s ORDER BY %s) > 1`,
+		tables.Name(losers), u.fileRows(), nulls(u.t.Key), strings.Join(u.t.folded(u.t.Key), ", "), order))
+}
+
+// result is the statement that gives the rows of the new file.
+func (u *union) result() string {
+	names := make([]string, len(u.columns))
+	for i, column := range u.columns {
+		names[i] = tables.Name(column)
+	}
+	list := strings.Join(names, ", ")
+	return fmt.Sprintf(`SELECT %[1]s FROM %[2]s WHERE file_row_number NOT IN (SELECT n FROM %[3]s) UNION ALL SELECT %[1]s FROM %[4]s WHERE rowid NOT IN (SELECT g FROM %[5]s)`,
+		list, u.fileRows(), tables.Name(losers), tables.Name(gathered), tables.Name(beaten))
+}
+
+// balance is what becomes of the rows.
+type balance struct {
+	Before   int64 `json:"before"`   // rows of the file
+	Taken    int64 `json:"taken"`    // rows of the increments
+	Doubles  int64 `json:"doubles"`  // of them, replaced by a later one of the increments
+	Replaced int64 `json:"replaced"` // rows of the file that a later row replaces
+	Older    int64 `json:"older"`    // rows of the increments of which the file has a later one
+	After    int64 `json:"after"`
+}
+
+func (u *union) balance(ctx context.Context) (b balance, err error) {
+	taken := "0"
+	if len(u.increments) > 0 {
+		taken = "(SELECT count(*) FROM " + tables.From(tables.Parquet, u.increments...) + ")"
+	}
+	row, err := u.db.One(ctx, fmt.Sprintf(`SELECT (SELECT count(*) FROM %s), %s, (SELECT count(*) FROM %s), (SELECT count(*) FROM %s), (SELECT count(*) FROM %s)`,
+		tables.From(tables.Parquet, u.main), taken, tables.Name(gathered), tables.Name(losers), tables.Name(beaten)))
+	if err != nil {
+		return b, err
+	}
+	n := func(i int) int64 { v, _ := row.Values[i].(int64); return v }
+	b = balance{Before: n(0), Taken: n(1), Doubles: n(1) - n(2), Replaced: n(3), Older: n(4)}
+	b.After = b.Before - b.Replaced + n(2) - b.Older
+	return b, nil
+}
+
+// proof is count and content of rows, whatever their order.
+func (u *union) proof(ctx context.Context, from string) (string, error) {
+	names := make([]string, len(u.columns))
+	for i, column := range u.columns {
+		names[i] = tables.Name(column)
+	}
+	row, err := u.db.One(ctx, "SELECT count(*), sum(hash("+strings.Join(names, ", ")+")) FROM ("+from+")")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(row.Values...), nil
+}
+
+// write makes the new file and proves that it holds what the statement gives: it is read
+// back, and count and content are compared.
+func (u *union) write(ctx context.Context, path string, notes map[string]string) error {
+	statement := "COPY (" + u.result() + ") TO " + tables.Text(path) + " (FORMAT parquet, COMPRESSION snappy" + noted(notes) + ")"
+	if err := u.db.Do(ctx, statement); err != nil {
+		return fmt.Errorf("write the table anew: %w", err)
+	}
+	want, err := u.proof(ctx, u.result())
+	if err != nil {
+		return fmt.Errorf("read the rows again: %w", err)
+	}
+	have, err := u.proof(ctx, "SELECT * FROM "+tables.From(tables.Parquet, path))
+	if err != nil {
+		return fmt.Errorf("read the new file: %w", err)
+	}
+	if have != want {
+		return fmt.Errorf("the new file holds %s, not %s: it is thrown away", have, want)
+	}
+	return nil
+}
+
+// noted is the option that puts notes into the footer.
+func noted(notes map[string]string) string {
+	if len(notes) == 0 {
+		return ""
+	}
+	var parts []string
+	for key, value := range notes {
+		parts = append(parts, tables.Name(key)+": "+tables.Text(value))
+	}
+	slices.Sort(parts)
+	return ", KV_METADATA {" + strings.Join(parts, ", ") + "}"
+}
