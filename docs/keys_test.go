@@ -44,9 +44,13 @@ func fields(path string, v reflect.Value, said map[string]string) []key {
 		}
 		k.form = "mapping"
 		inner := value
-		if field.Type.Kind() == reflect.Slice {
+		switch field.Type.Kind() {
+		case reflect.Slice:
 			k.form, inner = "list of mappings", reflect.New(field.Type.Elem()).Elem()
 			k.path += "[]"
+		case reflect.Map:
+			k.form, inner = "mapping of names to mappings", reflect.New(field.Type.Elem()).Elem()
+			k.path += ".NAME"
 		}
 		if k.meaning != "" {
 			all = append(all, k)
@@ -87,7 +91,10 @@ func formOf(t reflect.Type) string {
 		}
 		return ""
 	case reflect.Map:
-		return "mapping of names to " + strings.Replace(formOf(t.Elem()), "interface", "values", 1)
+		if inner := formOf(t.Elem()); inner != "" {
+			return "mapping of names to " + inner
+		}
+		return ""
 	case reflect.Interface:
 		return "values"
 	}

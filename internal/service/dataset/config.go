@@ -15,7 +15,7 @@ import (
 // Config declares one store: a directory, the tables in it and what must hold between
 // them. Paths and patterns are relative to dir.
 type Config struct {
-	Dir string `yaml:"dir"`
+	Dir string `yaml:"dir"` // of the store
 	// Tables are named as queries name them.
 	Tables map[string]Table `yaml:"tables"`
 	// Copies are tables that hold what another one holds: {source: leaves, copy: results,
@@ -81,7 +81,7 @@ type Increments struct {
 // Waiting are files that should not stay.
 type Waiting struct {
 	Files  []string          `yaml:"files"`
-	AtMost int64             `yaml:"at_most"` // more are a warning
+	AtMost int64             `yaml:"at_most"` // more are a warning; 0 accepts any number
 	MaxAge quantity.Duration `yaml:"max_age"` // of the oldest; 0 accepts any age
 }
 
@@ -93,8 +93,6 @@ type Agreement struct {
 	// Same are expressions that must give the same: of the source's row, and of the copy's.
 	Same map[string]string `yaml:"same"`
 }
-
-const badPlace = "is no place in a document: %v"
 
 // Column is the type of one, with ? where it may be missing.
 type Column string
@@ -130,7 +128,7 @@ func (c *Config) Validate() (p diag.List) {
 		glob.Validate(&p, "waiting."+name+".files", w.Files)
 	}
 	for path, err := range tables.Expressions(c.expressions()) {
-		p.Addf(strings.TrimSuffix(path, " (source)"), "is no expression: %v", err)
+		p.Addf(strings.TrimSuffix(path, " (source)"), "must be an expression over the columns of a row: %v", err)
 	}
 	return p
 }
@@ -180,12 +178,12 @@ func (t Table) validateDocument(path string, p *diag.List) {
 	}
 	rows, err := document.ParsePattern(t.Rows)
 	if err != nil {
-		p.Addf(path+".rows", badPlace, err)
+		p.Addf(path+".rows", "must be keys divided by slashes: %v", err)
 	}
 	for at := range t.Levels {
 		level, err := document.ParsePattern(at)
 		if err != nil {
-			p.Addf(path+".levels."+at, badPlace, err)
+			p.Addf(path+".levels."+at, "must be keys divided by slashes: %v", err)
 		}
 		for _, name := range level.Captures() {
 			if !slices.Contains(rows.Captures(), name) {
