@@ -150,7 +150,9 @@ func (r *reading) run(s *store) error {
 func (r *reading) put(s *store, row document.Row) error {
 	into := r.into[row.Pattern]
 	if into.filler == nil {
-		s.created[into.table] = fmt.Sprint(row.Fields[into.created])
+		if made := row.Fields[into.created]; made != nil {
+			s.created[into.table] = fmt.Sprint(made)
+		}
 		return nil
 	}
 	values := make([]any, 0, len(row.Keys)+len(into.columns))

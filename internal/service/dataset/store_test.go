@@ -207,6 +207,36 @@ func TestAGroupThatLost(t *testing.T) {
 	}
 }
 
+// A document that was begun empty has lost everything, at every check.
+func TestADocumentThatWasBegunEmpty(t *testing.T) {
+	l := lay(t)
+	l.found()
+	l.write("master.json", `{"summary": {"total_tests": 0}, "models": {}}`)
+	const lost = "total-fell leaves.tests, group-vanished leaves.model, made-anew leaves"
+	for range 2 {
+		ids, v := l.found()
+		if !strings.HasPrefix(strings.Join(ids, ", "), lost) || v.Findings[2].Args["now"] != "" {
+			t.Errorf("found %v: %+v", ids, v.Findings)
+		}
+	}
+}
+
+// What is declared no longer is not missed, and its record begins anew.
+func TestARecordThatIsBegunAnew(t *testing.T) {
+	l := lay(t)
+	l.cfg.Copies = nil
+	l.found()
+	l.write("master.json", `{"created_at": "2025-08-16", "summary": {"total_tests": 3}, "models": {"gpt": {"total_tests": 3, "by_prompt": {"cot": {"total": 3, "success": 3}}}}}`)
+	leaves := l.cfg.Tables["leaves"]
+	for _, lasting := range []map[string]string{nil, {"model": "model"}} {
+		leaves.Totals, leaves.Lasting = map[string]string{"tests_since": "sum(total)"}, lasting
+		l.cfg.Tables["leaves"] = leaves
+		if ids, v := l.found(); len(ids) > 0 {
+			t.Errorf("lasting %v: found %v: %+v", lasting, ids, v.Findings)
+		}
+	}
+}
+
 // Larger tables are not read by a check, and that is said.
 func TestACheckReadsNoMoreThanDeclared(t *testing.T) {
 	l := lay(t)
