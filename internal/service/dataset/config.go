@@ -1,9 +1,12 @@
 package dataset
 
 import (
+	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"upkeep/internal/diag"
 	"upkeep/internal/glob"
@@ -27,6 +30,16 @@ type Config struct {
 	// ReadAtCheck is how much a check reads; of larger tables it reads what their files
 	// say of themselves. upkeep data diagnose reads everything.
 	ReadAtCheck quantity.Bytes `yaml:"read_at_check"`
+	// Also are files that belong to the store beside those of its tables; exclude leaves some
+	// of them out: {also: ["config/*.json"], exclude: ["config/*.bak.json"]}. Other files are
+	// in no copy.
+	Also    []string `yaml:"also"`
+	Exclude []string `yaml:"exclude"`
+	// Locks are files that the store's writers lock with flock while they write: [master.lock].
+	// A copy shares them while it reads, a restore holds them alone; none is made or removed.
+	Locks []string `yaml:"locks"`
+	// LockWait is how long they are waited for. A copy then goes on without and says so.
+	LockWait quantity.Duration `yaml:"lock_wait"`
 }
 
 // Table is files of one format, or objects within a JSON document.
@@ -105,7 +118,10 @@ func (c Column) sql() string {
 }
 
 // Defaults are those of a declaration that says nothing.
-func (c *Config) Defaults() { c.ReadAtCheck = 64 << 20 }
+func (c *Config) Defaults() {
+	c.ReadAtCheck = 64 << 20
+	c.LockWait = quantity.Duration(10 * time.Second)
+}
 
 // Validate reports every problem at once, by path.
 func (c *Config) Validate() (p diag.List) {
@@ -127,10 +143,24 @@ func (c *Config) Validate() (p diag.List) {
 		}
 		glob.Validate(&p, "waiting."+name+".files", w.Files)
 	}
+	c.validateCopying(&p)
 	for path, err := range tables.Expressions(c.expressions()) {
 		p.Addf(strings.TrimSuffix(path, " (source)"), "must be an expression over the columns of a row: %v", err)
 	}
 	return p
+}
+
+func (c *Config) validateCopying(p *diag.List) {
+	glob.Validate(p, "also", c.Also)
+	glob.Validate(p, "exclude", c.Exclude)
+	for i, name := range c.Locks {
+		if !filepath.IsLocal(name) {
+			p.Addf(fmt.Sprintf("locks[%d]", i), "must be a path below dir")
+		}
+	}
+	if c.LockWait < 0 {
+		p.Addf("lock_wait", "must not be negative")
+	}
 }
 
 func (t Table) validate(path string, p *diag.List) {
