@@ -46,9 +46,9 @@ func (s *store) judgePast(ctx context.Context, name string, measured map[string]
 		return err
 	}
 	if was.At.IsZero() {
-		return s.in.keep(ctx, name, now)
+		return s.in.remember(ctx, name, now)
 	}
-	return s.in.keep(ctx, name, was.with(now, was.judge(name, now, v)))
+	return s.in.remember(ctx, name, was.with(now, was.judge(name, now, v)))
 }
 
 func (s *store) present(ctx context.Context, name string, measured map[string]any) (past, error) {
@@ -189,7 +189,7 @@ func (in *Instance) past(ctx context.Context, table string) (p past, err error) 
 	return p, nil
 }
 
-func (in *Instance) keep(ctx context.Context, table string, p past) error {
+func (in *Instance) remember(ctx context.Context, table string, p past) error {
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err

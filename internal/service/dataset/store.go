@@ -103,7 +103,9 @@ func (in *Instance) find(patterns []string) (paths []string, err error) {
 			return nil, fmt.Errorf("look for %s in %s: %w", pattern, in.dir, err)
 		}
 		for _, name := range names {
-			paths = append(paths, in.path(name))
+			if !ours(name) {
+				paths = append(paths, in.path(name))
+			}
 		}
 	}
 	slices.Sort(paths)

@@ -1,0 +1,98 @@
+package dataset
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"upkeep/internal/service"
+)
+
+var (
+	_ service.Curator = (*Instance)(nil)
+	_ service.Doer    = (*Instance)(nil)
+	_ service.Undoer  = (*Instance)(nil)
+)
+
+// What a step does.
+const (
+	opRefuse    = "refuse"     // says that something cannot be mended, and why
+	opRepair    = "repair"     // writes a file anew with what follows from its rows
+	opSalvage   = "salvage"    // the same, of what can be read of a broken file
+	opBringBack = "bring-back" // puts an original in the place of what was made of it
+)
+
+// works are what somebody may ask for, each with what lists its steps.
+func (in *Instance) works() map[service.Work]func(context.Context) ([]service.Step, error) {
+	return map[service.Work]func(context.Context) ([]service.Step, error){
+		service.Repair: in.planRepair,
+	}
+}
+
+// doing does one sort of step.
+type doing func(context.Context, service.Step, service.Report) (service.Outcome, error)
+
+func (in *Instance) ops() map[string]doing {
+	return map[string]doing{
+		opRefuse:    in.refuse,
+		opRepair:    in.repair,
+		opSalvage:   in.repair,
+		opBringBack: in.bringBack,
+	}
+}
+
+// undoing lists what takes one sort of step back.
+type undoing func(context.Context, json.RawMessage) ([]service.Step, error)
+
+func (in *Instance) backs() map[string]undoing {
+	return map[string]undoing{
+		opRefuse:  nothingToUndo,
+		opRepair:  in.undoReplace,
+		opSalvage: in.undoReplace,
+	}
+}
+
+func nothingToUndo(context.Context, json.RawMessage) ([]service.Step, error) { return nil, nil }
+
+// Curate lists the steps of what somebody asks for.
+func (in *Instance) Curate(ctx context.Context, w service.Work) ([]service.Step, error) {
+	list, known := in.works()[w]
+	if !known {
+		return nil, fmt.Errorf("plan %s: %w", w, service.ErrUnsupported)
+	}
+	return list(ctx)
+}
+
+// Do does one step.
+func (in *Instance) Do(ctx context.Context, s service.Step, r service.Report) (service.Outcome, error) {
+	do, known := in.ops()[s.Op]
+	if !known {
+		return service.Outcome{}, fmt.Errorf("do step %q: %w", s.Op, service.ErrUnsupported)
+	}
+	return do(ctx, s, r)
+}
+
+// Undo lists what takes a finished step back.
+func (in *Instance) Undo(ctx context.Context, s service.Step, done json.RawMessage) ([]service.Step, error) {
+	list, known := in.backs()[s.Op]
+	if !known {
+		return nil, fmt.Errorf("take %s back: %w", s.ID, service.ErrUnsupported)
+	}
+	return list(ctx, done)
+}
+
+// step is one of a plan. What args hold is all that doing it needs.
+func step(op string, risk service.Risk, about string, args any, title service.Message) service.Step {
+	text, err := json.Marshal(args)
+	if err != nil {
+		panic(fmt.Sprintf("encode step %s %s: %v", op, about, err)) // plain values always encode
+	}
+	return service.Step{ID: op + " " + about, Op: op, Args: text, Risk: risk, Title: title}
+}
+
+func argsOf[T any](s service.Step) (args T, err error) {
+	if err := json.Unmarshal(s.Args, &args); err != nil {
+		return args, fmt.Errorf("read step %s: %w", s.ID, err)
+	}
+	return args, nil
+}
