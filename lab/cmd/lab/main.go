@@ -1,5 +1,6 @@
 // Command lab keeps private servers for the demo and for experiments: they stay
-// between two commands until "lab down" ends them.
+// between two commands until "lab down" ends them. It also makes stores of results, which
+// are files alone.
 package main
 
 import (
@@ -25,6 +26,7 @@ const usage = `usage:
   lab stop|kill|pause|resume DIR COMPONENT   break one of them: postgres or redis
   lab down DIR                   end them; their data stays
   lab cotstudio up|seed|break|down DIR       the same with the whole example system
+  lab results make|break DIR     a store of benchmark results; needs no server
 `
 
 func main() {
@@ -65,6 +67,8 @@ func do(ctx context.Context, verb string, args []string, out io.Writer) error {
 		return lab.Down(args[0])
 	case "cotstudio":
 		return cotStudio(ctx, args, out)
+	case "results":
+		return benchmarkResults(ctx, args, out)
 	}
 	return hurt(verb, args)
 }
