@@ -19,6 +19,9 @@ const (
 	opRefuse    = "refuse"     // says that something cannot be mended, and why
 	opRepair    = "repair"     // writes a file anew with what follows from its rows
 	opSalvage   = "salvage"    // the same, of what can be read of a broken file
+	opUnite     = "unite"      // writes a table's file anew, with increments or without doubles
+	opClear     = "clear"      // puts increments away whose rows are proven to be in the table
+	opReturn    = "return"     // brings increments back that were put away
 	opBringBack = "bring-back" // puts an original in the place of what was made of it
 )
 
@@ -26,6 +29,8 @@ const (
 func (in *Instance) works() map[service.Work]func(context.Context) ([]service.Step, error) {
 	return map[service.Work]func(context.Context) ([]service.Step, error){
 		service.Repair: in.planRepair,
+		service.Merge:  in.planMerge,
+		service.Dedup:  in.planDedup,
 	}
 }
 
@@ -37,6 +42,9 @@ func (in *Instance) ops() map[string]doing {
 		opRefuse:    in.refuse,
 		opRepair:    in.repair,
 		opSalvage:   in.repair,
+		opUnite:     in.doUnite,
+		opClear:     in.doClear,
+		opReturn:    in.doReturn,
 		opBringBack: in.bringBack,
 	}
 }
@@ -49,6 +57,8 @@ func (in *Instance) backs() map[string]undoing {
 		opRefuse:  nothingToUndo,
 		opRepair:  in.undoReplace,
 		opSalvage: in.undoReplace,
+		opUnite:   in.undoReplace,
+		opClear:   in.undoClear,
 	}
 }
 

@@ -78,7 +78,7 @@ func (in *Instance) keep(path string) (kept string, err error) {
 	if kept := in.keptAs(info); kept != "" {
 		return kept, nil
 	}
-	name := in.env.Now().UTC().Format("20060102T150405") + "-" + strings.ReplaceAll(in.within(path), string(filepath.Separator), "-")
+	name := in.env.Now().UTC().Format("20060102T150405") + "-" + flat(in.within(path))
 	for n := 0; ; n++ {
 		kept := filepath.Join(keptIn, name)
 		if n > 0 {
@@ -89,6 +89,9 @@ func (in *Instance) keep(path string) (kept string, err error) {
 		}
 	}
 }
+
+// flat makes one name of a path.
+func flat(path string) string { return strings.ReplaceAll(path, string(filepath.Separator), "-") }
 
 // keptAs finds a file among the originals.
 func (in *Instance) keptAs(info fs.FileInfo) string {

@@ -223,10 +223,15 @@ func (in *Instance) rewrite(ctx context.Context, w uniting, v *service.Verdict) 
 	if done, err := in.already(w); err != nil || done.Kept != "" {
 		return done, err
 	}
-	path := in.path(w.Main.Path)
+	path, made := in.path(w.Main.Path), w.id()
+	if w.Work == service.Merge { // its writers go on, and nothing of theirs is lost by it
+		if w.Main, err = in.see(path); err != nil {
+			return done, err
+		}
+	}
 	draft := filepath.Join(filepath.Dir(path), draftOf+filepath.Base(path))
 	defer func() { err = errors.Join(err, gone(draft)) }()
-	if err := in.draft(ctx, &w, draft); err != nil {
+	if err := in.draft(ctx, &w, draft, made); err != nil {
 		return done, err
 	}
 	if err := in.unchanged(w.Increments...); err != nil { // while they were read
@@ -238,11 +243,11 @@ func (in *Instance) rewrite(ctx context.Context, w uniting, v *service.Verdict) 
 
 // draft writes and proves the new file; nothing of it depends on the memory of this
 // machine when it returns.
-func (in *Instance) draft(ctx context.Context, w *uniting, draft string) error {
+func (in *Instance) draft(ctx context.Context, w *uniting, draft, made string) error {
 	if err := in.unchanged(append(slices.Clone(w.Increments), w.Main)...); err != nil {
 		return err
 	}
-	notes, err := in.notes(*w)
+	notes, err := in.notes(*w, made)
 	if err != nil {
 		return err
 	}
@@ -270,22 +275,31 @@ func (in *Instance) already(w uniting) (done replaced, err error) {
 	if err != nil || f.Notes[madeNote] != w.id() {
 		return done, nil // somebody else's, which makes the plan stale
 	}
-	kept, err := in.keptState(w.Main.state)
-	return replaced{Path: w.Main.Path, Kept: kept, Was: w.Main.state, Is: now}, err
+	return in.keptOf(w, now)
 }
 
-// keptState finds an original by what it was.
-func (in *Instance) keptState(was state) (string, error) {
+// keptOf finds the original that gave its place, by what it was; where its writers had
+// changed it after the plan was made, it is the one of its name that was kept last.
+func (in *Instance) keptOf(w uniting, now state) (replaced, error) {
 	entries, err := os.ReadDir(in.path(keptIn))
 	if err != nil {
-		return "", err
+		return replaced{}, err
 	}
-	for _, e := range entries {
-		if is, err := stateOf(in.path(filepath.Join(keptIn, e.Name()))); err == nil && is == was {
-			return filepath.Join(keptIn, e.Name()), nil
+	done := replaced{Path: w.Main.Path, Is: now}
+	for _, e := range entries { // by name, which begins with the time
+		kept := filepath.Join(keptIn, e.Name())
+		is, err := stateOf(in.path(kept))
+		if err != nil || !strings.HasSuffix(e.Name(), "-"+flat(w.Main.Path)) {
+			continue
+		}
+		if done.Kept, done.Was = kept, is; is == w.Main.state {
+			break
 		}
 	}
-	return "", fmt.Errorf("the file as it was is not among those that were kept: %w", service.ErrStale)
+	if done.Kept == "" {
+		return done, fmt.Errorf("the file as it was is not among those that were kept: %w", service.ErrStale)
+	}
+	return done, nil
 }
 
 // id names a step by all that it was planned for.
@@ -329,7 +343,7 @@ func told(v *service.Verdict, w uniting) {
 // notes are those of the file, with the increments that it will hold and the step that
 // made it. What describes the columns of an Arrow writer is left out: the file has another
 // writer now.
-func (in *Instance) notes(w uniting) (map[string]string, error) {
+func (in *Instance) notes(w uniting, made string) (map[string]string, error) {
 	f, err := footer.Read(in.path(w.Main.Path))
 	if err != nil {
 		return nil, err
@@ -344,7 +358,7 @@ func (in *Instance) notes(w uniting) (map[string]string, error) {
 		marks = append(marks, s.mark())
 	}
 	text, err := json.Marshal(marks)
-	f.Notes[mergedNote], f.Notes[madeNote] = string(text), w.id()
+	f.Notes[mergedNote], f.Notes[madeNote] = string(text), made
 	return f.Notes, err
 }
 

@@ -148,33 +148,51 @@ func TestAMergeThatIsDoneTwice(t *testing.T) {
 	l.equal(before)
 }
 
-// What was appended to an increment since its plan is no part of it.
-func TestAMergeOfWhatChanged(t *testing.T) {
-	for name, change := range map[string]func(l *lain){
-		"increment": func(l *lain) {
-			l.parquet("incremental/a.parquet", "SELECT 'qwen' AS model, 0.8 AS rate, 7 AS id, '2025-08-20' AS day, 9 AS score")
-		},
-		"file": func(l *lain) {
-			l.parquet("tests.parquet", "SELECT 'qwen' AS model, 0.8::float AS rate, 7 AS id, '2025-08-20' AS day, 9 AS score")
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := tests(t)
-			in := l.instance()
-			steps, err := in.Curate(t.Context(), service.Merge)
-			if err != nil {
-				t.Fatal(err)
-			}
-			change(l)
-			before := l.rows()
-			if _, err := in.Do(t.Context(), steps[0], service.Report{}); !errors.Is(err, service.ErrStale) {
-				t.Errorf("got %v", err)
-			}
-			l.equal(before)
-			if left, err := filepath.Glob(filepath.Join(l.dir, ".upkeep-*")); err != nil || len(left) > 0 {
-				t.Errorf("left %v, %v", left, err)
-			}
-		})
+// What was appended to an increment since its plan makes it another one.
+func TestAMergeOfAnIncrementThatGrew(t *testing.T) {
+	l := tests(t)
+	in, steps := l.planned(service.Merge)
+	l.parquet("incremental/a.parquet", "SELECT 'qwen' AS model, 0.8 AS rate, 7 AS id, '2025-08-20' AS day, 9 AS score")
+	before := l.rows()
+	if _, err := in.Do(t.Context(), steps[0], service.Report{}); !errors.Is(err, service.ErrStale) {
+		t.Errorf("got %v", err)
+	}
+	l.equal(before)
+	if left, err := filepath.Glob(filepath.Join(l.dir, ".upkeep-*")); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+func (l *lain) planned(w service.Work) (*Instance, []service.Step) {
+	l.t.Helper()
+	in := l.instance()
+	steps, err := in.Curate(l.t.Context(), w)
+	if err != nil || len(steps) == 0 {
+		l.t.Fatal(steps, err)
+	}
+	return in, steps
+}
+
+// A file whose writers go on is merged as it is by then; its doubles are not removed by a
+// plan that has not seen it.
+func TestAFileThatChangedSinceThePlan(t *testing.T) {
+	l := tests(t)
+	in, steps := l.planned(service.Merge)
+	l.parquet("tests.parquet", `SELECT 'qwen' AS model, 0.8::float AS rate, i AS id, '2025-08-17' AS day, 1 AS score FROM range(101) t(i) UNION ALL SELECT 'gpt', 0.8, 7, '2025-08-20', 9`)
+	var done service.Outcome
+	for range 2 {
+		again, err := in.Do(t.Context(), steps[0], service.Report{})
+		if err != nil || done.Result != nil && string(again.Result) != string(done.Result) {
+			t.Fatalf("%s, %v; first %s", again.Result, err, done.Result)
+		}
+		done = again
+	}
+	l.equal(append(merged(), fmt.Sprint(7, "2025-08-20", 9)))
+	l.parquet("tests.parquet", `SELECT 'qwen' AS model, 0.8::float AS rate, 1 AS id, '2025-08-17' AS day, 1 AS score FROM range(3)`)
+	in, steps = l.planned(service.Dedup)
+	l.parquet("tests.parquet", `SELECT 'qwen' AS model, 0.8::float AS rate, 1 AS id, '2025-08-17' AS day, 1 AS score FROM range(4)`)
+	if _, err := in.Do(t.Context(), steps[0], service.Report{}); !errors.Is(err, service.ErrStale) {
+		t.Errorf("got %v", err)
 	}
 }
 
