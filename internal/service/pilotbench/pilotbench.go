@@ -97,7 +97,7 @@ func versionOf(path string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	head, err := document.Head(file)
+	head, err := document.Head(file, "version")
 	if err != nil {
 		return usualVersion, nil // it is judged as a file that is damaged
 	}

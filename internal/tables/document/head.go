@@ -6,33 +6,38 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Head reads what a document says of itself before its first nested value: a version,
-// when it was made.
-func Head(from io.Reader) (map[string]any, error) {
+// Head reads fields at the top of a document, such as its version, and stops when it has
+// them all. One that is not there is missing in the answer.
+func Head(from io.Reader, names ...string) (map[string]any, error) {
 	r := &reader{dec: jsontext.NewDecoder(from)}
-	fields, err := r.head()
+	wanted := map[string]bool{}
+	for _, name := range names {
+		wanted[name] = true
+	}
+	fields, err := r.head(wanted)
 	if err != nil {
 		return nil, r.fault(err)
 	}
 	return fields, nil
 }
 
-func (r *reader) head() (map[string]any, error) {
+func (r *reader) head(wanted map[string]bool) (map[string]any, error) {
 	fields := map[string]any{}
 	token, err := r.dec.ReadToken()
 	if err != nil || token.Kind() != '{' {
 		return fields, err
 	}
-	for r.dec.PeekKind() == '"' {
+	for len(fields) < len(wanted) && r.dec.PeekKind() != '}' {
 		key, err := r.key(0, true)
 		if err != nil {
 			return nil, err
 		}
-		if kind := r.dec.PeekKind(); kind == '{' || kind == '[' {
-			return fields, nil
-		}
-		if fields[key], err = r.value(nil); err != nil {
+		value, err := r.value(nil)
+		if err != nil {
 			return nil, err
+		}
+		if wanted[key] {
+			fields[key] = value
 		}
 	}
 	return fields, nil

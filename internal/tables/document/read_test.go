@@ -110,14 +110,16 @@ func TestPatternsThatAreNone(t *testing.T) {
 }
 
 func TestHead(t *testing.T) {
-	head, err := document.Head(strings.NewReader(`{"version": "3.0", "n": 2, "models": {"cut`))
+	head, err := document.Head(strings.NewReader(`{"models": {"a": {"version": 1}}, "version": "3.0", "n": 2, "more": {"cut`), "version", "n")
 	if err != nil || fmt.Sprint(head) != "map[n:2 version:3.0]" {
 		t.Errorf("got %v, %v", head, err)
 	}
-	if head, err := document.Head(strings.NewReader(`{"version": "3.`)); err == nil {
+	if head, err := document.Head(strings.NewReader(`{"n": 1, "version": "3.`), "version"); err == nil {
 		t.Errorf("a cut head gives %v", head)
 	}
-	if head, err := document.Head(strings.NewReader(`[1]`)); err != nil || len(head) != 0 {
-		t.Errorf("a list gives %v, %v", head, err)
+	for _, without := range []string{`[1]`, `{"models": {}}`, `7`} {
+		if head, err := document.Head(strings.NewReader(without), "version"); err != nil || len(head) != 0 {
+			t.Errorf("%s gives %v, %v", without, head, err)
+		}
 	}
 }
