@@ -29,6 +29,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"objects":     objects,
 		"rabbitmqctl": rabbitmqctl,
 		"redis":       redisCommand,
+		"results":     resultsCommand,
 		"save":        save,
 		"seed":        seedData,
 		"server":      control,

@@ -3,6 +3,7 @@ package tables
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
 )
@@ -17,6 +18,12 @@ func Damaged(err error) bool {
 // Misused reports whether an error says that a statement does not fit its tables.
 func Misused(err error) bool {
 	return is(err, duckdb.ErrorTypeBinder, duckdb.ErrorTypeCatalog, duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeMismatchType)
+}
+
+// Said is what an error of DuckDB says, without the statement that it repeats below.
+func Said(err error) string {
+	said, _, _ := strings.Cut(err.Error(), "\n")
+	return said
 }
 
 func is(err error, kinds ...duckdb.ErrorType) bool {

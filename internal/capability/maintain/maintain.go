@@ -107,7 +107,9 @@ func wrap(t inventory.Target, own service.Step) service.Step {
 		panic(fmt.Sprintf("encode step %s: %v", own.ID, err)) // plain values always encode
 	}
 	title := own.Title
-	title.ID = t.Kind.Name() + "." + strings.TrimPrefix(title.ID, t.Kind.Name()+".")
+	if !strings.Contains(title.ID, ".") { // else its words are of the kind on which this one is built
+		title.ID = t.Kind.Name() + "." + title.ID
+	}
 	return service.Step{ID: t.Name + " " + own.ID, Target: t.Name, Op: t.Kind.Name() + "." + own.Op, Args: text,
 		Risk: own.Risk, Title: title}
 }

@@ -97,6 +97,7 @@ func step(op string, risk service.Risk, about string, args any, title service.Me
 	if err != nil {
 		panic(fmt.Sprintf("encode step %s %s: %v", op, about, err)) // plain values always encode
 	}
+	title.ID = "dataset." + title.ID // also for kinds that are made of this one
 	return service.Step{ID: op + " " + about, Op: op, Args: text, Risk: risk, Title: title}
 }
 

@@ -80,7 +80,7 @@ func (s *store) view(ctx context.Context, name string, files []string, v *servic
 	there, err := s.columns(ctx, from)
 	if err != nil {
 		s.partial[name] = true
-		v.Crit("dataset.file-damaged", name, service.Args{"path": strings.Join(s.cfg.Tables[name].Files, " "), "table": name, "detail": err.Error()})
+		v.Crit("dataset.file-damaged", name, service.Args{"path": strings.Join(s.cfg.Tables[name].Files, " "), "table": name, "detail": tables.Said(err)})
 		return ctx.Err()
 	}
 	t := s.cfg.Tables[name]

@@ -62,6 +62,6 @@ func refused(err error, unread []service.Finding) error {
 	for _, f := range unread {
 		lacks = append(lacks, f.Subject)
 	}
-	return &service.Fault{ID: "dataset.query-failed", Args: service.Args{"detail": err.Error(), "lacks": strings.Join(lacks, ", ")},
-		Err: fmt.Errorf("ask the tables: %w: %w", err, service.ErrUnsupported)}
+	return &service.Fault{ID: "dataset.query-failed", Args: service.Args{"detail": tables.Said(err), "lacks": strings.Join(lacks, ", ")},
+		Err: fmt.Errorf("ask the tables: %s: %w", tables.Said(err), service.ErrUnsupported)}
 }

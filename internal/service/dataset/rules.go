@@ -120,13 +120,13 @@ func (s *store) unanswered(ctx context.Context, name string, err error, v *servi
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case tables.Misused(err):
-		return &service.Fault{ID: "dataset.bad-expression", Args: service.Args{"table": name, "detail": err.Error()},
+		return &service.Fault{ID: "dataset.bad-expression", Args: service.Args{"table": name, "detail": tables.Said(err)},
 			Err: fmt.Errorf("judge table %s: %w: %w", name, err, service.ErrUnsupported)}
 	case !tables.Damaged(err):
 		return err
 	}
 	s.partial[name], s.asked[name] = true, false
-	v.Crit("dataset.file-damaged", name, service.Args{"path": strings.Join(s.cfg.Tables[name].Files, " "), "table": name, "detail": err.Error()})
+	v.Crit("dataset.file-damaged", name, service.Args{"path": strings.Join(s.cfg.Tables[name].Files, " "), "table": name, "detail": tables.Said(err)})
 	return nil
 }
 

@@ -62,11 +62,7 @@ func (in *Instance) open(ctx context.Context, how how, v *service.Verdict) (*sto
 }
 
 func unreadable(dir string, err error) error {
-	sentinel := service.ErrUnreachable
-	if errors.Is(err, fs.ErrNotExist) {
-		sentinel = service.ErrNotFound
-	}
-	return &service.Fault{ID: "dataset.no-directory", Args: service.Args{"dir": dir}, Err: fmt.Errorf("look into %s: %w: %w", dir, err, sentinel)}
+	return &service.Fault{ID: "dataset.no-directory", Args: service.Args{"dir": dir}, Err: fmt.Errorf("look into %s: %w: %w", dir, err, service.ErrUnreachable)}
 }
 
 func (s *store) start(ctx context.Context) error {
