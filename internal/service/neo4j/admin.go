@@ -28,7 +28,9 @@ type admin struct {
 	database string
 	remove   func() error
 
-	run   func(ctx context.Context, s streams, args ...string) error
+	run    func(ctx context.Context, s streams, args ...string) error
+	stored func(ctx context.Context) (bytes int64, err error) // what the database takes on the server's disk
+
 	clean func() error // gives back what the program may have made as root
 }
 
@@ -70,6 +72,9 @@ func (in *Instance) adminHere(ctx context.Context, a *admin, version string) err
 		return err
 	}
 	a.run = running(in.env.Run, program, a.dir, true)
+	a.stored = func(context.Context) (int64, error) {
+		return storedHere(storeDirectories(in.cfg.Dump.Data, a.database))
+	}
 	a.clean = func() error { return sameOwner(in.cfg.Dump.Data, a.database) }
 	return nil
 }
@@ -137,6 +142,9 @@ func (in *Instance) adminInContainer(ctx context.Context, a *admin, data string)
 	}
 	a.run = func(ctx context.Context, s streams, args ...string) error {
 		return run(ctx, service.Cmd{Program: adminName, Args: args, User: owner, Stdin: s.in, Stdout: s.out})
+	}
+	a.stored = func(ctx context.Context) (int64, error) {
+		return storedInside(ctx, run, storeDirectories(data, a.database))
 	}
 	var said bytes.Buffer
 	err := run(ctx, service.Cmd{Program: "stat", Args: []string{"-c", "%u:%g", filepath.Join(data, "databases")}, Stdout: &said})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ type boxes struct {
 	till
 	ran    []service.Cmd
 	loaded []byte
+	store  string // what du says
 	open   int
 }
 
@@ -43,6 +45,8 @@ func (b box) Run(_ context.Context, c service.Cmd) (err error) {
 	switch {
 	case c.Program == "stat":
 		_, err = io.WriteString(c.Stdout, "7474:7474\n")
+	case c.Program == "du":
+		_, err = io.WriteString(c.Stdout, b.store)
 	case slices.Contains(c.Args, "dump"):
 		_, err = io.WriteString(c.Stdout, "a dump")
 	case slices.Contains(c.Args, "load"):
@@ -105,6 +109,45 @@ func TestWithoutContainersAndFilesNothingIsStopped(t *testing.T) {
 	}
 	if len(c.did) > 0 {
 		t.Errorf("did %v", c.did)
+	}
+}
+
+func TestWithoutRoomForTheDumpNothingIsStopped(t *testing.T) {
+	for name, tc := range map[string]struct {
+		store   string
+		refused bool
+	}{
+		"it fits":         {"300\t/data/databases/neo4j\n20\t/data/transactions/neo4j\n", false},
+		"it does not fit": {"300\t/data/databases/neo4j\n99999999999999\t/data/transactions/neo4j\n", true},
+		"nobody knows":    {"", false},
+		"it is unclear":   {"du: much\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &boxes{store: tc.store}
+			in := windowed(t, &b.till, time.Hour)
+			in.env.Peer = func(string) (service.Instance, error) { return b, nil }
+			in.cfg.Copy = dumped
+			_, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
+			if id, _ := service.ErrorID(err); (id == "neo4j.no-room") != tc.refused || errors.Is(err, service.ErrNoSpace) != tc.refused {
+				t.Errorf("%q: %v", id, err) // what is not refused goes on to a server that does not answer
+			}
+			if len(b.did) > 0 || b.open > 0 {
+				t.Errorf("did %v, %d containers are left", b.did, b.open)
+			}
+		})
+	}
+}
+
+func TestFilesAreCountedAsTheyLieOnTheDisk(t *testing.T) {
+	data := t.TempDir()
+	store := filepath.Join(data, "databases", "neo4j", "schema")
+	must(t, os.MkdirAll(store, 0o700))
+	must(t, os.WriteFile(filepath.Join(store, "a"), make([]byte, 300<<10), 0o600))
+	must(t, os.WriteFile(filepath.Join(store, "holes"), nil, 0o600))
+	must(t, os.Truncate(filepath.Join(store, "holes"), 1<<30))
+	size, err := storedHere(storeDirectories(data, "neo4j")) // there are no transactions
+	if err != nil || size < 300<<10 || size > 400<<10 {
+		t.Errorf("%d bytes, %v", size, err)
 	}
 }
 
