@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,6 +87,45 @@ func TestInAContainerTheProgramIsThatOfTheImageAndItsUserThatOfTheFiles(t *testi
 		"7474:7474 neo4j-admin database load neo4j --from-stdin --overwrite-destination=true"}
 	if !slices.Equal(ran, want) {
 		t.Errorf("ran %q", ran)
+	}
+}
+
+func TestOnThisMachineTheProgramRunsAsTheOwnerOfTheFiles(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can run a program as somebody else")
+	}
+	in := windowed(t, &till{}, time.Hour)
+	in.cfg.Dump.Data = dataDirectory(t)
+	must(t, os.Chown(filepath.Join(in.cfg.Dump.Data, "databases"), 4711, 4712))
+	in.env.Find = func(context.Context, string, int) (string, string, error) { return "/opt/neo4j-admin", "5.26.28", nil }
+	var fails error
+	var ran []string
+	in.env.Run = func(_ context.Context, c service.Cmd) error {
+		ran = append(ran, fmt.Sprint(c.User, " ", c.Search, " ", strings.Join(c.Args, " ")))
+		return fails
+	}
+	a, err := in.admin(t.Context(), "neo4j", found{version: "5.26.28"})
+	must(t, err)
+	must(t, a.dump(t.Context()))
+	must(t, a.load(t.Context()))
+	want := []string{"4711:4712 true --version", "4711:4712 true database dump neo4j --to-stdout",
+		"4711:4712 true database load neo4j --from-stdin --overwrite-destination=true"}
+	if !slices.Equal(ran, want) {
+		t.Errorf("ran %q", ran)
+	}
+	for path, want := range map[string]string{a.dir: "0 -rwx--x--x", a.path(): "0 -rw-------", a.dir + "/logs": "4711 -rwx------",
+		a.dir + "/conf": "4711 -rwx------", a.dir + "/conf/neo4j.conf": "4711 -rw-------"} {
+		info, err := os.Stat(path)
+		must(t, err)
+		if got := fmt.Sprint(info.Sys().(*syscall.Stat_t).Uid, " ", info.Mode().Perm()); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	must(t, a.remove())
+	fails = errors.New("permission denied")
+	_, err = in.admin(t.Context(), "neo4j", found{version: "5.26.28"})
+	if id, _ := service.ErrorID(err); id != "neo4j.admin-not-run" || !errors.Is(err, service.ErrNoTool) {
+		t.Errorf("a program that the owner may not run: %v", err)
 	}
 }
 
