@@ -12,13 +12,16 @@ import (
 	"upkeep/lab"
 )
 
-// startEngine starts a Docker engine with the image lab/base:1, and with the option
-// servers also lab/servers:1, sets NAME_HOST and
-// DOCKER_HOST for the docker program, and NAME_COMPOSE, the program docker compose.
+// startEngine starts a Docker engine with the image lab/base:1, with the option servers
+// also lab/servers:1, with neo4j also lab/neo4j:1. It sets NAME_HOST and DOCKER_HOST
+// for the docker program, and NAME_COMPOSE, the program docker compose.
 func startEngine(ts *testscript.TestScript, name string, options []string) {
 	e := lab.Docker(scriptTB{ts})
 	if slices.Contains(options, "servers") {
 		ts.Check(e.ImportServers(context.Background()))
+	}
+	if slices.Contains(options, "neo4j") {
+		ts.Check(e.ImportNeo4j(context.Background()))
 	}
 	compose, err := lab.ComposeProgram()
 	ts.Check(err)

@@ -198,13 +198,13 @@ func (e *Engine) importBase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.importImage(ctx, archive, BaseImage, "/bin")
+	return e.importImage(ctx, archive, BaseImage, "PATH=/bin")
 }
 
-// importImage makes an image of an archive whose programs lie in path.
-func (e *Engine) importImage(ctx context.Context, archive io.Reader, name, path string) error {
+// importImage makes an image of an archive, with an environment.
+func (e *Engine) importImage(ctx context.Context, archive io.Reader, name string, env ...string) error {
 	said, err := e.Client.ImageImport(ctx, client.ImageImportSource{Source: archive, SourceName: "-"}, name,
-		client.ImageImportOptions{Changes: []string{`CMD ["sleep", "infinity"]`, "ENV PATH=" + path}})
+		client.ImageImportOptions{Changes: []string{`CMD ["sleep", "infinity"]`, "ENV " + strings.Join(env, " ")}})
 	if err != nil {
 		return fmt.Errorf("import %s: %w", name, err)
 	}
@@ -234,7 +234,7 @@ func putBase(w *tar.Writer) error {
 		put(tar.Header{Name: dir, Typeflag: tar.TypeDir, Mode: 0o777}, nil)
 	}
 	put(tar.Header{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755}, program)
-	for _, name := range []string{"sh", "sleep", "cat", "dd", "tail", "test", "touch", "rm", "echo", "true", "false"} {
+	for _, name := range []string{"sh", "sleep", "cat", "dd", "tail", "test", "touch", "rm", "echo", "true", "false", "dirname", "readlink", "sed", "stat", "du"} {
 		put(tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777}, nil)
 	}
 	return err

@@ -32,7 +32,7 @@ func (e *Engine) ImportServers(ctx context.Context) error {
 	}
 	archive, written := io.Pipe()
 	go func() { _ = written.CloseWithError(putServers(written, files)) }() // it never fails
-	return errors.Join(e.importImage(ctx, archive, ServersImage, imagePostgres+"/bin:/usr/bin:/bin"), archive.Close())
+	return errors.Join(e.importImage(ctx, archive, ServersImage, "PATH="+imagePostgres+"/bin:/usr/bin:/bin"), archive.Close())
 }
 
 // serverFiles lists the programs, what they read and the libraries that they load.
@@ -89,6 +89,10 @@ func putServers(to io.Writer, files []string) error {
 
 // putFile writes a file under its path, in place of a link what that leads to.
 func putFile(w *tar.Writer, path string) error {
+	return putFileAs(w, path, strings.TrimPrefix(path, "/"))
+}
+
+func putFileAs(w *tar.Writer, path, name string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -98,7 +102,7 @@ func putFile(w *tar.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	return putContent(w, strings.TrimPrefix(path, "/"), file, info.Size(), int64(info.Mode().Perm()))
+	return putContent(w, name, file, info.Size(), int64(info.Mode().Perm()))
 }
 
 func putContent(w *tar.Writer, name string, content io.Reader, size, mode int64) error {

@@ -41,7 +41,10 @@ type Spec struct {
 	Dir    string    // empty = that of this process, or / for another user
 	Stdin  io.Reader // nil = empty. An error of it kills the program before it could take the end of the data for the whole.
 	Stdout io.Writer // nil = discarded. An error of it kills the program.
-	User   string    // to run as when upkeep runs as root; empty = as upkeep itself
+	User   string    // to run as when upkeep runs as root: a name or UID:GID; empty = as upkeep itself
+	// Search lets it, as User, pass directories and read files that are closed to that
+	// user: what is its own may lie where only root gets to.
+	Search bool
 	// End asks the program to end when ctx does, and when upkeep is killed in place of
 	// SIGKILL; 0 = SIGTERM, and SIGKILL then.
 	End syscall.Signal

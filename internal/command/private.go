@@ -20,19 +20,23 @@ func Unprivileged(names ...string) (*syscall.Credential, error) {
 	}
 	for _, name := range names {
 		if account, err := user.Lookup(name); err == nil {
-			return alone(account)
+			return credential(account)
 		}
 	}
 	return nil, fmt.Errorf("no user %s to run it as", strings.Join(names, " or "))
 }
 
-func alone(account *user.User) (*syscall.Credential, error) {
-	c, err := credential(account)
+// credential has no groups: it needs nothing that is shared.
+func credential(who *user.User) (*syscall.Credential, error) {
+	uid, err := strconv.ParseUint(who.Uid, 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("user %s: %w", account.Username, err)
+		return nil, fmt.Errorf("user %s: %w", who.Username, err)
 	}
-	c.Groups = nil // it needs nothing that is shared
-	return c, nil
+	gid, err := strconv.ParseUint(who.Gid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("user %s: %w", who.Username, err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
 // KillIn kills every process whose working directory is dir: what a killed run left

@@ -11,9 +11,11 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
-	"strconv"
+	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Run runs a program to its end. When ctx ends, the program and everything it
@@ -36,7 +38,7 @@ func (r *Runner) Run(ctx context.Context, s Spec) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := start(cmd); err != nil {
 		wires.abandon()
 		return fmt.Errorf("run %s: %w", name, err)
 	}
@@ -96,44 +98,66 @@ func (r *Runner) prepare(s Spec) (*exec.Cmd, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: cmp.Or(s.End, syscall.SIGKILL)}
 	home := os.Getenv("HOME")
 	if s.User != "" && os.Geteuid() == 0 {
-		who, err := user.Lookup(s.User)
+		who, err := account(s.User)
 		if err != nil {
 			return nil, err
 		}
-		if cmd.SysProcAttr.Credential, err = alone(who); err != nil {
+		if err := become(cmd, who, s.Search); err != nil {
 			return nil, err
 		}
 		home = who.HomeDir
-		if cmd.Dir == "" {
-			cmd.Dir = "/" // upkeep's own directory may be closed to that user
-		}
 	}
 	cmd.Env = append(r.environment(home), s.Env...)
 	return cmd, nil
 }
 
-func credential(who *user.User) (*syscall.Credential, error) {
-	uid, err := strconv.ParseUint(who.Uid, 10, 32)
+// become makes a program run as somebody else.
+func become(cmd *exec.Cmd, who *user.User, search bool) (err error) {
+	if cmd.Dir == "" {
+		cmd.Dir = "/" // upkeep's own directory may be closed to that user
+	}
+	if search {
+		cmd.SysProcAttr.AmbientCaps = searching()
+	}
+	cmd.SysProcAttr.Credential, err = credential(who)
+	return err
+}
+
+// account is that of a name, or one for UID:GID, whether they have a name or not.
+func account(name string) (*user.User, error) {
+	if uid, gid, numbers := strings.Cut(name, ":"); numbers {
+		return &user.User{Username: name, Uid: uid, Gid: gid, HomeDir: "/"}, nil
+	}
+	return user.Lookup(name)
+}
+
+// searching is the capability of Spec.Search, where root has it here: in a container it
+// may not.
+func searching() []uintptr {
+	if n, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_DAC_READ_SEARCH, 0, 0, 0); err != nil || n != 1 {
+		return nil
+	}
+	return []uintptr{unix.CAP_DAC_READ_SEARCH}
+}
+
+// noSetuidFixup is SECBIT_NO_SETUID_FIXUP of the kernel: a capability that is kept also
+// counts on the way to the program and its directory, and in access(2), by which Java
+// asks whether it may write.
+const noSetuidFixup = 1 << 2
+
+// start begins a program. The caller has the thread for itself.
+func start(cmd *exec.Cmd) error {
+	if len(cmd.SysProcAttr.AmbientCaps) == 0 {
+		return cmd.Start()
+	}
+	bits, err := unix.PrctlRetInt(unix.PR_GET_SECUREBITS, 0, 0, 0, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	gid, err := strconv.ParseUint(who.Gid, 10, 32)
-	if err != nil {
-		return nil, err
+	if err := unix.Prctl(unix.PR_SET_SECUREBITS, uintptr(bits|noSetuidFixup), 0, 0, 0); err != nil {
+		return fmt.Errorf("let it keep a right of root's: %w", err)
 	}
-	groups, err := who.GroupIds()
-	if err != nil {
-		return nil, err
-	}
-	c := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	for _, group := range groups {
-		id, err := strconv.ParseUint(group, 10, 32)
-		if err != nil {
-			return nil, err
-		}
-		c.Groups = append(c.Groups, uint32(id))
-	}
-	return c, nil
+	return errors.Join(cmd.Start(), unix.Prctl(unix.PR_SET_SECUREBITS, uintptr(bits), 0, 0, 0))
 }
 
 // Output runs argv and returns what it printed, at most 1 MiB. A program without

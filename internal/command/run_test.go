@@ -283,7 +283,34 @@ func TestRunsAsAnotherUser(t *testing.T) {
 	if err := r.Run(t.Context(), command.Spec{Path: "/usr/bin/id", Args: []string{"-un"}, User: "postgres", Stdout: &out}); err != nil || out.String() != "postgres\n" {
 		t.Errorf("got %q, %v", out.String(), err)
 	}
-	if err := r.Run(t.Context(), command.Spec{Path: "/usr/bin/id", User: "no-such-user"}); err == nil {
-		t.Error("ran as a user that does not exist")
+	for _, name := range []string{"no-such-user", "1:x", "x:1", "-1:0"} {
+		if err := r.Run(t.Context(), command.Spec{Path: "/usr/bin/id", User: name}); err == nil {
+			t.Errorf("ran as %s", name)
+		}
+	}
+	out.Reset()
+	if err := r.Run(t.Context(), command.Spec{Path: "/usr/bin/id", User: "4711:4712", Stdout: &out}); err != nil || out.String() != "uid=4711 gid=4712 groups=4712\n" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+}
+
+func TestAnotherUserMaySearchAndNotWrite(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	var r command.Runner
+	for body, wanted := range map[string]map[bool]bool{
+		"true":             {false: false, true: true}, // it is in a private directory
+		"/bin/cat $0":      {false: false, true: true},
+		"test -r $0":       {false: false, true: true}, // which asks in its user's name
+		"echo x > $0.more": {false: false, true: false},
+		"grep -q 'CapEff:.*0000000000000004$' /proc/self/status": {false: false, true: true}, // it has no other right
+	} {
+		for search, well := range wanted {
+			err := r.Run(t.Context(), command.Spec{Path: script(t, body), User: "4711:4712", Search: search})
+			if (err == nil) != well {
+				t.Errorf("%s, search %t: %v", body, search, err)
+			}
+		}
 	}
 }

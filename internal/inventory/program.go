@@ -25,7 +25,7 @@ func run(ctx context.Context, tools *command.Runner, c service.Cmd) error {
 	if err != nil {
 		return err
 	}
-	return tools.Run(ctx, command.Spec{Path: path, Args: c.Args, Env: c.Env, Dir: c.Dir, Stdin: c.Stdin, Stdout: c.Stdout, User: c.User, End: c.End})
+	return tools.Run(ctx, command.Spec{Path: path, Args: c.Args, Env: c.Env, Dir: c.Dir, Stdin: c.Stdin, Stdout: c.Stdout, User: c.User, Search: c.Search, End: c.End})
 }
 
 // alsoInside makes the programs of a target be looked for in the container of its

@@ -17,6 +17,8 @@ const (
 	// markName is a file in the directory of a container, which names the target that
 	// started it, for Sweep.
 	markName = "in-container"
+	// lookPurpose is that of a container in which only a program is looked for.
+	lookPurpose = "look"
 	// versionLimit is how long a program in a container may take to tell its version:
 	// some start a virtual machine for it.
 	versionLimit = time.Minute
@@ -30,13 +32,25 @@ type container struct {
 }
 
 func inContainer(ctx context.Context, env service.Env, w Wanted) (*Sandbox, error) {
+	s, err := contained(ctx, env, w.Purpose, w.Memory)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.settle(ctx, w); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// contained makes a directory and starts a container that shares it.
+func contained(ctx context.Context, env service.Env, purpose string, memory int64) (*Sandbox, error) {
 	s := &Sandbox{Place: env.RunsIn, env: env}
-	if err := s.makeDir(w.Purpose); err != nil {
+	if err := s.makeDir(purpose); err != nil {
 		return nil, err
 	}
 	err := os.WriteFile(filepath.Join(s.Dir, markName), []byte(env.RunsIn.Target), 0o600)
 	if err == nil {
-		err = s.enter(ctx, w)
+		err = s.enter(ctx, memory)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -44,17 +58,21 @@ func inContainer(ctx context.Context, env service.Env, w Wanted) (*Sandbox, erro
 	return s, nil
 }
 
-// enter starts the container and finds out who is to run what in it.
-func (s *Sandbox) enter(ctx context.Context, w Wanted) error {
+func (s *Sandbox) enter(ctx context.Context, memory int64) error {
 	peer, containers, err := open(s.env, s.Place.Target)
 	if err != nil {
 		return err
 	}
-	made, err := containers.Disposable(ctx, s.Place.Unit, service.Disposable{Dir: s.Dir, Memory: w.Memory})
+	made, err := containers.Disposable(ctx, s.Place.Unit, service.Disposable{Dir: s.Dir, Memory: memory})
 	if err != nil {
 		return errors.Join(fmt.Errorf("%w: %w", service.ErrNoScratch, err), peer.Close())
 	}
 	s.box, s.Memory = &container{Container: made, peer: peer}, made.Memory()
+	return nil
+}
+
+// settle finds out who is to run what in the container.
+func (s *Sandbox) settle(ctx context.Context, w Wanted) (err error) {
 	if s.owner, err = s.box.owner(ctx, w.Users); err != nil {
 		return err
 	}
@@ -91,6 +109,20 @@ func (c *container) close() error {
 func (c *container) find(ctx context.Context, program string, major int) (string, string, error) {
 	version, err := versionOf(ctx, c.Run, program, major)
 	return program, version, err
+}
+
+// inImage looks for a program in a disposable container: the target's own may not run,
+// and a scratch server needs its image alone.
+func inImage(ctx context.Context, env service.Env, program string, major int) (version string, err error) {
+	if err := Sweep(ctx, env); err != nil {
+		return "", err
+	}
+	s, err := contained(ctx, env, lookPurpose, 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return versionOf(ctx, s.Run, program, major)
 }
 
 // Inside looks for a program of at least a major version in the running container of

@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,6 +142,58 @@ func (unreachable) Close() error { return nil }
 func (u unreachable) Discard(_ context.Context, dirs []string) error {
 	*u.asked = append(*u.asked, dirs...)
 	return service.ErrUnreachable
+}
+
+// stopped is a target whose service does not run; its image has one program.
+type stopped struct {
+	service.Containers
+	program string
+	open    *int
+}
+
+func (stopped) Close() error { return nil }
+
+func (stopped) Exec(context.Context, string, service.Cmd) error { return service.ErrUnreachable }
+
+func (s stopped) Disposable(context.Context, string, service.Disposable) (service.Container, error) {
+	*s.open++
+	return image{s}, nil
+}
+
+type image struct{ stopped }
+
+func (i image) Run(_ context.Context, c service.Cmd) error {
+	if c.Program != i.program {
+		return service.ErrNoTool
+	}
+	_, err := io.WriteString(c.Stdout, c.Program+" 7.1\n")
+	return err
+}
+
+func (image) Memory() int64 { return 0 }
+
+func (image) Forward(context.Context, int) (string, error) { return "", service.ErrUnsupported }
+
+func (i image) Close() error { *i.open--; return nil }
+
+func TestWhatDoesNotRunIsLookedForInItsImage(t *testing.T) {
+	env, open := servicetest.Env(t), 0
+	env.RunsIn = service.Place{Target: "stack", Unit: "db"}
+	env.Peer = func(string) (service.Instance, error) { return stopped{program: "no-such-server", open: &open}, nil }
+	for program, want := range map[string]service.Need{
+		"no-such-server": {Found: "no-such-server 7.1", Container: "stack/db", Image: true},
+		"no-such-tool":   {},
+	} {
+		if got := sandbox.Need(t.Context(), env, service.Need{}, program, 7, nil); got != want {
+			t.Errorf("%s: %+v", program, got)
+		}
+	}
+	if got := sandbox.Need(t.Context(), env, service.Need{}, "no-such-server", 8, nil); got.Found != "" {
+		t.Errorf("one that is too old: %+v", got)
+	}
+	if open != 0 {
+		t.Errorf("%d containers are left", open)
+	}
 }
 
 func TestSweepKeepsADirectoryWhoseContainerMayStillRun(t *testing.T) {

@@ -22,7 +22,7 @@ func Sweep(ctx context.Context, env service.Env, purposes ...string) error {
 // directory on this machine. Directories in which something may still run stay.
 func SweepWith(ctx context.Context, env service.Env, end func(ctx context.Context, dir string) error, purposes ...string) error {
 	var failed error
-	for _, purpose := range purposes {
+	for _, purpose := range append(purposes, lookPurpose) {
 		left, err := env.Leftovers(purpose)
 		if err != nil {
 			return fmt.Errorf("look for leftovers: %w", err)

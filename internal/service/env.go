@@ -58,9 +58,12 @@ type Cmd struct {
 	Dir    string
 	Stdin  io.Reader
 	Stdout io.Writer
-	// User to run as when upkeep runs as root; empty = as upkeep itself, in a container
-	// as its image says.
+	// User to run as when upkeep runs as root, a name or UID:GID; empty = as upkeep
+	// itself, in a container as its image says.
 	User string
+	// Search lets a program of this machine, as User, also pass directories and read
+	// files that only root may: for work on files of User that lie below them.
+	Search bool
 	// End is the signal that asks it to end when its context does, before SIGKILL; 0 =
 	// SIGTERM.
 	End syscall.Signal

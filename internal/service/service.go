@@ -130,6 +130,7 @@ type Need struct {
 	// Container is where it is taken from: the service that runs_in names; empty = this
 	// machine.
 	Container string `json:",omitempty"`
+	Image     bool   `json:",omitempty"` // that does not run: it was looked for in its image
 	Install   string `json:",omitempty"` // command that puts it on this machine, where there is one
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,8 +27,8 @@ type admin struct {
 	database string
 	remove   func() error
 
-	run   func(ctx context.Context, s streams, args ...string) error
-	clean func() error // gives back what the program may have made as root
+	run    func(ctx context.Context, s streams, args ...string) error
+	stored func(ctx context.Context) (bytes int64, err error) // what the database takes on the server's disk
 }
 
 // streams are what the program reads and writes: dumps pass through them, because a
@@ -45,7 +44,7 @@ func (in *Instance) admin(ctx context.Context, database string, about found) (*a
 	if err != nil {
 		return nil, fmt.Errorf("make room for a dump: %w", err)
 	}
-	a := &admin{dir: dir, database: database, remove: remove, clean: func() error { return nil }}
+	a := &admin{dir: dir, database: database, remove: remove}
 	if in.cfg.Dump.Data == "" {
 		err = in.adminInContainer(ctx, a, about.data)
 	} else {
@@ -57,8 +56,11 @@ func (in *Instance) admin(ctx context.Context, database string, about found) (*a
 	return a, nil
 }
 
+// adminHere runs the program of this machine as the user to whom the files belong, so
+// that what it makes is the server's from the beginning.
 func (in *Instance) adminHere(ctx context.Context, a *admin, version string) error {
-	if _, err := os.Stat(filepath.Join(in.cfg.Dump.Data, "databases")); err != nil {
+	info, err := os.Stat(filepath.Join(in.cfg.Dump.Data, "databases"))
+	if err != nil {
 		return &service.Fault{ID: "neo4j.no-data-directory", Args: service.Args{"path": in.cfg.Dump.Data},
 			Err: fmt.Errorf("look for the server's files: %w: %w", err, service.ErrNotFound)}
 	}
@@ -66,11 +68,19 @@ func (in *Instance) adminHere(ctx context.Context, a *admin, version string) err
 	if err != nil {
 		return err
 	}
-	if err := configure(a.dir, "server.directories.data="+in.cfg.Dump.Data); err != nil {
+	files := info.Sys().(*syscall.Stat_t)
+	if err := configure(a.dir, files, "server.directories.data="+in.cfg.Dump.Data); err != nil {
 		return err
 	}
-	a.run = running(in.env.Run, program, a.dir, true)
-	a.clean = func() error { return sameOwner(in.cfg.Dump.Data, a.database) }
+	a.run = running(in.env.Run, service.Cmd{Program: program, Env: environment(a.dir, true), Dir: a.dir,
+		User: fmt.Sprintf("%d:%d", files.Uid, files.Gid), Search: true})
+	a.stored = func(context.Context) (int64, error) {
+		return storedHere(storeDirectories(in.cfg.Dump.Data, a.database))
+	}
+	if err := a.run(ctx, streams{}, "--version"); err != nil {
+		return &service.Fault{ID: "neo4j.admin-not-run", Args: service.Args{"program": program, "user": files.Uid, "path": in.cfg.Dump.Data},
+			Err: fmt.Errorf("run %s as user %d: %w: %w", program, files.Uid, err, service.ErrNoTool)}
+	}
 	return nil
 }
 
@@ -91,34 +101,57 @@ func (in *Instance) adminProgram(ctx context.Context, version string) (string, e
 	return path, nil
 }
 
-// running is the program with the configuration in dir and bounded memory. here says
-// that it runs on this machine.
-func running(run func(context.Context, service.Cmd) error, program, dir string, here bool) func(ctx context.Context, s streams, args ...string) error {
+// running is the program, which differs in its arguments and streams.
+func running(run func(context.Context, service.Cmd) error, c service.Cmd) func(ctx context.Context, s streams, args ...string) error {
+	return func(ctx context.Context, s streams, args ...string) error {
+		call := c
+		call.Args, call.Stdin, call.Stdout = args, s.in, s.out
+		return run(ctx, call)
+	}
+}
+
+// environment names the configuration in dir and bounds the memory. here says that the
+// program is of this machine.
+func environment(dir string, here bool) []string {
 	env := []string{"NEO4J_CONF=" + filepath.Join(dir, "conf"), "HEAP_SIZE=512m"}
 	if java := os.Getenv("JAVA_HOME"); java != "" && here {
 		env = append(env, "JAVA_HOME="+java)
 	}
-	return func(ctx context.Context, s streams, args ...string) error {
-		return run(ctx, service.Cmd{Program: program, Args: args, Env: env, Dir: dir, Stdin: s.in, Stdout: s.out})
-	}
+	return env
 }
 
 // configure writes a neo4j.conf for the program alone: it works on the data directory
-// that is named, and on nothing else of the server.
-func configure(dir string, lines ...string) error {
+// that is named, and on nothing else of the server. What is in dir for the program
+// belongs to the owner of the server's files, who passes through dir and does not see
+// what else is in it.
+func configure(dir string, owner *syscall.Stat_t, lines ...string) error {
+	mine := []string{filepath.Join(dir, "conf", "neo4j.conf")}
 	for _, name := range directories {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
 			return fmt.Errorf("prepare neo4j-admin: %w", err)
 		}
+		mine = append(mine, filepath.Join(dir, name))
 		if name != "conf" && name != "data" {
 			lines = append(lines, "server.directories."+name+"="+filepath.Join(dir, name))
 		}
 	}
 	text := strings.Join(lines, "\n") + "\n"
-	if err := os.WriteFile(filepath.Join(dir, "conf", "neo4j.conf"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(mine[0], []byte(text), 0o600); err != nil {
 		return fmt.Errorf("configure neo4j-admin: %w", err)
 	}
-	return nil
+	return handOver(dir, mine, owner)
+}
+
+func handOver(dir string, files []string, owner *syscall.Stat_t) error {
+	if os.Getuid() != 0 {
+		return nil // the program runs as upkeep itself
+	}
+	for _, path := range files {
+		if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); err != nil {
+			return fmt.Errorf("hand %s over to neo4j-admin: %w", path, err)
+		}
+	}
+	return os.Chmod(dir, 0o711)
 }
 
 // adminInContainer runs the program of the image, with the configuration and the
@@ -137,6 +170,9 @@ func (in *Instance) adminInContainer(ctx context.Context, a *admin, data string)
 	}
 	a.run = func(ctx context.Context, s streams, args ...string) error {
 		return run(ctx, service.Cmd{Program: adminName, Args: args, User: owner, Stdin: s.in, Stdout: s.out})
+	}
+	a.stored = func(ctx context.Context) (int64, error) {
+		return storedInside(ctx, run, storeDirectories(data, a.database))
 	}
 	var said bytes.Buffer
 	err := run(ctx, service.Cmd{Program: "stat", Args: []string{"-c", "%u:%g", filepath.Join(data, "databases")}, Stdout: &said})
@@ -161,28 +197,6 @@ func (in *Instance) beside(do func(service.Containers) error) (err error) {
 	return do(containers)
 }
 
-// sameOwner gives files of a database that root has made to the owner of the data
-// directory, as whom the server runs.
-func sameOwner(data, database string) error {
-	info, err := os.Stat(data)
-	if err != nil || os.Getuid() != 0 {
-		return err
-	}
-	owner := info.Sys().(*syscall.Stat_t)
-	for _, dir := range []string{"databases", "transactions"} {
-		err := filepath.WalkDir(filepath.Join(data, dir, database), func(path string, _ fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			return os.Lchown(path, int(owner.Uid), int(owner.Gid))
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("give the files to the server's user: %w", err)
-		}
-	}
-	return nil
-}
-
 func (a *admin) path() string { return filepath.Join(a.dir, a.database+".dump") }
 
 func (a *admin) dump(ctx context.Context) error {
@@ -191,7 +205,7 @@ func (a *admin) dump(ctx context.Context) error {
 		return err
 	}
 	err = a.run(ctx, streams{out: to}, "database", "dump", a.database, "--to-stdout")
-	return errors.Join(err, to.Close(), a.clean())
+	return errors.Join(err, to.Close())
 }
 
 func (a *admin) load(ctx context.Context) error {
@@ -200,7 +214,7 @@ func (a *admin) load(ctx context.Context) error {
 		return err
 	}
 	err = a.run(ctx, streams{in: from}, "database", "load", a.database, "--from-stdin", "--overwrite-destination=true")
-	return errors.Join(err, from.Close(), a.clean())
+	return errors.Join(err, from.Close())
 }
 
 // check reads the whole store and its indexes.

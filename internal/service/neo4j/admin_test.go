@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +22,7 @@ type boxes struct {
 	till
 	ran    []service.Cmd
 	loaded []byte
+	store  string // what du says
 	open   int
 }
 
@@ -43,6 +47,8 @@ func (b box) Run(_ context.Context, c service.Cmd) (err error) {
 	switch {
 	case c.Program == "stat":
 		_, err = io.WriteString(c.Stdout, "7474:7474\n")
+	case c.Program == "du":
+		_, err = io.WriteString(c.Stdout, b.store)
 	case slices.Contains(c.Args, "dump"):
 		_, err = io.WriteString(c.Stdout, "a dump")
 	case slices.Contains(c.Args, "load"):
@@ -84,6 +90,45 @@ func TestInAContainerTheProgramIsThatOfTheImageAndItsUserThatOfTheFiles(t *testi
 	}
 }
 
+func TestOnThisMachineTheProgramRunsAsTheOwnerOfTheFiles(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can run a program as somebody else")
+	}
+	in := windowed(t, &till{}, time.Hour)
+	in.cfg.Dump.Data = dataDirectory(t)
+	must(t, os.Chown(filepath.Join(in.cfg.Dump.Data, "databases"), 4711, 4712))
+	in.env.Find = func(context.Context, string, int) (string, string, error) { return "/opt/neo4j-admin", "5.26.28", nil }
+	var fails error
+	var ran []string
+	in.env.Run = func(_ context.Context, c service.Cmd) error {
+		ran = append(ran, fmt.Sprint(c.User, " ", c.Search, " ", strings.Join(c.Args, " ")))
+		return fails
+	}
+	a, err := in.admin(t.Context(), "neo4j", found{version: "5.26.28"})
+	must(t, err)
+	must(t, a.dump(t.Context()))
+	must(t, a.load(t.Context()))
+	want := []string{"4711:4712 true --version", "4711:4712 true database dump neo4j --to-stdout",
+		"4711:4712 true database load neo4j --from-stdin --overwrite-destination=true"}
+	if !slices.Equal(ran, want) {
+		t.Errorf("ran %q", ran)
+	}
+	for path, want := range map[string]string{a.dir: "0 -rwx--x--x", a.path(): "0 -rw-------", a.dir + "/logs": "4711 -rwx------",
+		a.dir + "/conf": "4711 -rwx------", a.dir + "/conf/neo4j.conf": "4711 -rw-------"} {
+		info, err := os.Stat(path)
+		must(t, err)
+		if got := fmt.Sprint(info.Sys().(*syscall.Stat_t).Uid, " ", info.Mode().Perm()); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	must(t, a.remove())
+	fails = errors.New("permission denied")
+	_, err = in.admin(t.Context(), "neo4j", found{version: "5.26.28"})
+	if id, _ := service.ErrorID(err); id != "neo4j.admin-not-run" || !errors.Is(err, service.ErrNoTool) {
+		t.Errorf("a program that the owner may not run: %v", err)
+	}
+}
+
 func TestWithoutContainersAndFilesNothingIsStopped(t *testing.T) {
 	c := &till{}
 	in := windowed(t, c, time.Hour)
@@ -105,6 +150,45 @@ func TestWithoutContainersAndFilesNothingIsStopped(t *testing.T) {
 	}
 	if len(c.did) > 0 {
 		t.Errorf("did %v", c.did)
+	}
+}
+
+func TestWithoutRoomForTheDumpNothingIsStopped(t *testing.T) {
+	for name, tc := range map[string]struct {
+		store   string
+		refused bool
+	}{
+		"it fits":         {"300\t/data/databases/neo4j\n20\t/data/transactions/neo4j\n", false},
+		"it does not fit": {"300\t/data/databases/neo4j\n99999999999999\t/data/transactions/neo4j\n", true},
+		"nobody knows":    {"", false},
+		"it is unclear":   {"du: much\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &boxes{store: tc.store}
+			in := windowed(t, &b.till, time.Hour)
+			in.env.Peer = func(string) (service.Instance, error) { return b, nil }
+			in.cfg.Copy = dumped
+			_, err := in.Snapshot(t.Context(), service.NoPrevious, service.Report{})
+			if id, _ := service.ErrorID(err); (id == "neo4j.no-room") != tc.refused || errors.Is(err, service.ErrNoSpace) != tc.refused {
+				t.Errorf("%q: %v", id, err) // what is not refused goes on to a server that does not answer
+			}
+			if len(b.did) > 0 || b.open > 0 {
+				t.Errorf("did %v, %d containers are left", b.did, b.open)
+			}
+		})
+	}
+}
+
+func TestFilesAreCountedAsTheyLieOnTheDisk(t *testing.T) {
+	data := t.TempDir()
+	store := filepath.Join(data, "databases", "neo4j", "schema")
+	must(t, os.MkdirAll(store, 0o700))
+	must(t, os.WriteFile(filepath.Join(store, "a"), make([]byte, 300<<10), 0o600))
+	must(t, os.WriteFile(filepath.Join(store, "holes"), nil, 0o600))
+	must(t, os.Truncate(filepath.Join(store, "holes"), 1<<30))
+	size, err := storedHere(storeDirectories(data, "neo4j")) // there are no transactions
+	if err != nil || size < 300<<10 || size > 400<<10 {
+		t.Errorf("%d bytes, %v", size, err)
 	}
 }
 

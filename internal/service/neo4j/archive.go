@@ -3,6 +3,7 @@ package neo4j
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,29 +23,51 @@ type archive struct {
 	store string // "record-aligned-1.1", "AF4.3.0"; empty for an engine that is not known here
 }
 
-// dumpMagic begins every dump of Neo4j 4 and 5 that is compressed by Zstandard, which
-// is all of them where its library is there.
-const dumpMagic = "DZV1"
+// What dumps of Neo4j 4 and 5 begin with. They are packed by gzip where the library of
+// Zstandard cannot be loaded: it is unpacked into /tmp, which may forbid to run things.
+const (
+	packedByZstd = "DZV1"
+	packedByGzip = "DGV1"
+)
 
-// readArchive reads a dump to its end: it is whole when the files in it are as many
-// and as long as its head says.
+// readArchive reads a dump to its end: it is whole when its checksums hold and the files
+// in it are as many and as long as its head says, where it has one.
 func readArchive(from io.Reader) (a archive, err error) {
-	magic := make([]byte, len(dumpMagic))
-	if _, err := io.ReadFull(from, magic); err != nil || string(magic) != dumpMagic {
+	magic := make([]byte, len(packedByZstd))
+	_, err = io.ReadFull(from, magic)
+	switch {
+	case err == nil && string(magic) == packedByZstd:
+		err = a.readZstd(from)
+	case err == nil && string(magic) == packedByGzip:
+		err = a.readGzip(from)
+	default:
 		return a, fmt.Errorf("it begins with %q, which is no dump that is known here: %w", magic, errors.Join(err, service.ErrDamaged))
 	}
-	plain, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
 	if err != nil {
-		return a, err
-	}
-	defer plain.Close()
-	if err := a.read(plain); err != nil {
 		return a, fmt.Errorf("read the dump: %w: %w", err, service.ErrDamaged)
 	}
 	return a, nil
 }
 
-func (a *archive) read(from io.Reader) error {
+func (a *archive) readZstd(from io.Reader) error {
+	plain, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	return a.readCounted(plain)
+}
+
+// readGzip reads files without a head.
+func (a *archive) readGzip(from io.Reader) error {
+	plain, err := gzip.NewReader(from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.readFiles(plain), plain.Close())
+}
+
+func (a *archive) readCounted(from io.Reader) error {
 	var head struct {
 		Compression    [4]byte
 		Version        int32
@@ -53,18 +76,23 @@ func (a *archive) read(from io.Reader) error {
 	if err := binary.Read(from, binary.BigEndian, &head); err != nil {
 		return err
 	}
-	for _, root := range []string{"store", "transactions"} {
-		if err := a.readTar(from); err != nil {
-			return fmt.Errorf("%s: %w", root, err)
-		}
-	}
-	if _, err := io.Copy(io.Discard, from); err != nil { // the last checksum comes at the end
+	if err := a.readFiles(from); err != nil {
 		return err
 	}
 	if a.files != head.Files || a.bytes != head.Content {
 		return fmt.Errorf("it holds %d files of %d bytes and should hold %d of %d", a.files, a.bytes, head.Files, head.Content)
 	}
 	return nil
+}
+
+func (a *archive) readFiles(from io.Reader) error {
+	for _, root := range []string{"store", "transactions"} {
+		if err := a.readTar(from); err != nil {
+			return fmt.Errorf("%s: %w", root, err)
+		}
+	}
+	_, err := io.Copy(io.Discard, from) // the last checksum comes at the end
+	return err
 }
 
 func (a *archive) readTar(from io.Reader) error {

@@ -10,9 +10,16 @@ import (
 )
 
 // neo4j-4.4.dump is what neo4j-admin dump of Community 4.4.40 made of five nodes with
-// a constraint.
+// a constraint; neo4j-4.4-gzip.dump is what that of 5.26.28 made of the same store where
+// it could not load its library for Zstandard.
 func TestADumpOfNeo4j4IsKnown(t *testing.T) {
-	content, err := os.ReadFile("testdata/neo4j-4.4.dump")
+	for _, file := range []string{"neo4j-4.4.dump", "neo4j-4.4-gzip.dump"} {
+		t.Run(file, func(t *testing.T) { isKnown(t, "testdata/"+file) })
+	}
+}
+
+func isKnown(t *testing.T, file string) {
+	content, err := os.ReadFile(file)
 	must(t, err)
 	a, err := readArchive(bytes.NewReader(content))
 	if err != nil || a != (archive{files: 37, bytes: 977927, store: "AF4.3.0"}) || !a.legacy() {

@@ -54,6 +54,9 @@ func (in *Instance) snapshotDump(ctx context.Context) (service.Snapshot, error) 
 }
 
 func (s *dumpedCopy) take(ctx context.Context, in *Instance) error {
+	if err := s.admin.room(ctx); err != nil {
+		return err
+	}
 	before, err := in.tallied(ctx)
 	if err != nil {
 		return err

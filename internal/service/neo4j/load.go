@@ -154,12 +154,9 @@ func (s *sibling) load(ctx context.Context, c service.Copy, sel service.Selectio
 	if err != nil {
 		return &service.Fault{ID: "neo4j.no-admin", Args: service.Args{"major": majorOf(c.Manifest().Version)}, Err: err}
 	}
-	a := &admin{dir: box.Dir, database: s.srv.database, clean: s.srv.own}
-	a.run = running(box.Run, program, a.dir, box.Place == service.Place{})
+	a := &admin{dir: box.Dir, database: s.srv.database}
+	a.run = running(box.Run, service.Cmd{Program: program, Env: environment(a.dir, box.Place == service.Place{}), Dir: a.dir})
 	if err := a.fetch(ctx, c, r); err != nil {
-		return err
-	}
-	if err := s.srv.own(); err != nil { // the program runs as the server's user
 		return err
 	}
 	if err := errors.Join(a.load(ctx), os.Remove(a.path())); err != nil {
@@ -167,9 +164,6 @@ func (s *sibling) load(ctx context.Context, c service.Copy, sel service.Selectio
 	}
 	if err := a.check(ctx); err != nil {
 		return fmt.Errorf("check the store: %w: %w", err, service.ErrDamaged)
-	}
-	if err := s.srv.own(); err != nil {
-		return err
 	}
 	return s.begin(ctx, c.Manifest())
 }

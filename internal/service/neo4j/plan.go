@@ -70,11 +70,20 @@ func (l *link) sample(ctx context.Context, cypher string) (int64, error) {
 func (in *Instance) Probe(ctx context.Context) []service.Need {
 	needs := []service.Need{sandbox.Need(ctx, in.env, service.Need{Name: "neo4j", Use: "drill"}, "neo4j", 0, nil)}
 	if in.cfg.Copy == dumped {
-		need := service.Need{Name: adminName, Use: "backup"}
-		if path, version, err := in.env.Find(ctx, adminName, 0); err == nil {
-			need.Found = path + " " + version
-		}
-		needs = append(needs, need)
+		needs = append(needs, sandbox.Need(ctx, in.adminEnv(), service.Need{Name: adminName, Use: "backup"}, adminName, 0, nil))
 	}
 	return needs
+}
+
+// adminEnv has the programs of the one place that neo4j-admin is taken from.
+func (in *Instance) adminEnv() service.Env {
+	env := in.env
+	if in.cfg.Dump.Data != "" {
+		env.RunsIn = service.Place{}
+		return env
+	}
+	env.Find = func(_ context.Context, program string, _ int) (string, string, error) {
+		return "", "", fmt.Errorf("%s of this machine does not see the files: %w", program, service.ErrNoTool)
+	}
+	return env
 }

@@ -25,5 +25,5 @@ func (p *programs) run(ctx context.Context, c service.Cmd) error {
 	if err != nil {
 		return err
 	}
-	return p.Run(ctx, command.Spec{Path: path, Args: c.Args, Env: c.Env, Dir: c.Dir, Stdin: c.Stdin, Stdout: c.Stdout, User: c.User, End: c.End})
+	return p.Run(ctx, command.Spec{Path: path, Args: c.Args, Env: c.Env, Dir: c.Dir, Stdin: c.Stdin, Stdout: c.Stdout, User: c.User, Search: c.Search, End: c.End})
 }

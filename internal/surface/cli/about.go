@@ -174,6 +174,8 @@ func (c *cli) showDoctor(d control.Diagnosis) error {
 		switch {
 		case found == "":
 			found = c.say("cli.doctor-missing", "use", n.Use, "install", n.Install)
+		case n.Image:
+			found = c.say("cli.doctor-image", "found", found, "container", n.Container)
 		case n.Container != "":
 			found = c.say("cli.doctor-container", "found", found, "container", n.Container)
 		}
