@@ -2,7 +2,6 @@ package neo4j
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidwall/gjson"
 	"github.com/zeebo/xxh3"
 
 	"upkeep/internal/service"
@@ -20,27 +20,50 @@ import (
 
 // record is one line of a copy: a node or a relationship.
 type record struct {
-	ID         int64          `json:"id"`
-	Labels     []string       `json:"labels"`
-	Start      int64          `json:"start"`
-	End        int64          `json:"end"`
-	Type       string         `json:"type"`
-	Properties map[string]any `json:"properties"`
+	ID         int64
+	Labels     []string
+	Start, End int64
+	Type       string
+	Properties map[string]any
 }
 
 // recordOf reads a line; the values are as the driver takes them.
 func recordOf(line []byte) (r record, err error) {
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.UseNumber()
-	if err := d.Decode(&r); err != nil {
+	if !gjson.ValidBytes(line) {
+		return r, fmt.Errorf("a line is not JSON: %w", service.ErrDamaged)
+	}
+	gjson.ParseBytes(line).ForEach(func(name, value gjson.Result) bool {
+		switch name.Str {
+		case "id":
+			r.ID = value.Int()
+		case "start":
+			r.Start = value.Int()
+		case "end":
+			r.End = value.Int()
+		case "type":
+			r.Type = value.Str
+		case "labels":
+			value.ForEach(func(_, label gjson.Result) bool { r.Labels = append(r.Labels, label.Str); return true })
+		case "properties":
+			r.Properties, err = propertiesOf(value)
+		}
+		return err == nil
+	})
+	if err != nil {
 		return r, fmt.Errorf("%w: %w", err, service.ErrDamaged)
 	}
-	for name, raw := range r.Properties {
-		if r.Properties[name], err = valueOf(raw); err != nil {
-			return r, fmt.Errorf("property %s: %w: %w", name, err, service.ErrDamaged)
-		}
-	}
 	return r, nil
+}
+
+func propertiesOf(object gjson.Result) (_ map[string]any, err error) {
+	all := map[string]any{}
+	object.ForEach(func(name, value gjson.Result) bool {
+		if all[name.Str], err = valueOf(value); err != nil {
+			err = fmt.Errorf("property %s: %w", name.Str, err)
+		}
+		return err == nil
+	})
+	return all, err
 }
 
 // stored reads a copy.

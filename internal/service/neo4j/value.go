@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/neo4j/neo4j-go-driver/v5/neo4j/dbtype"
+	"github.com/tidwall/gjson"
 )
 
 // A value is JSON where JSON has the type, and an object with $type where it has
@@ -207,40 +208,33 @@ func sinceMidnight(t time.Time) int64 {
 }
 
 // valueOf reads what appendValue wrote, as the driver takes it.
-func valueOf(raw any) (any, error) {
-	switch v := raw.(type) {
-	case nil, bool, string:
-		return v, nil
-	case json.Number:
-		if strings.ContainsAny(v.String(), ".e") {
-			return v.Float64()
+func valueOf(v gjson.Result) (any, error) {
+	switch {
+	case v.Type == gjson.Number && strings.ContainsAny(v.Raw, ".e"):
+		return strconv.ParseFloat(v.Raw, 64)
+	case v.Type == gjson.Number:
+		return strconv.ParseInt(v.Raw, 10, 64)
+	case v.IsArray():
+		return listOf(v)
+	case v.IsObject():
+		var s special
+		if err := json.Unmarshal([]byte(v.Raw), &s); err != nil {
+			return nil, err
 		}
-		return v.Int64()
-	case []any:
-		list := make([]any, len(v))
-		for i, one := range v {
-			var err error
-			if list[i], err = valueOf(one); err != nil {
-				return nil, err
-			}
-		}
-		return list, nil
-	case map[string]any:
-		return fromObject(v)
+		return s.value()
 	}
-	return nil, fmt.Errorf("a copy does not hold values of type %T", raw)
+	return v.Value(), nil // null, a string, true or false
 }
 
-func fromObject(object map[string]any) (any, error) {
-	text, err := json.Marshal(object)
-	if err != nil {
-		return nil, err
-	}
-	var s special
-	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, err
-	}
-	return s.value()
+func listOf(array gjson.Result) (_ []any, err error) {
+	list := []any{}
+	array.ForEach(func(_, one gjson.Result) bool {
+		var value any
+		value, err = valueOf(one)
+		list = append(list, value)
+		return err == nil
+	})
+	return list, err
 }
 
 func (s special) value() (any, error) {
