@@ -18,7 +18,8 @@ const (
 	batchBytes   = 1 << 20
 )
 
-// batch gathers records until there are enough for a transaction.
+// batch gathers records until there are enough for a transaction. What it hands to
+// flush it does not touch again.
 type batch struct {
 	records []record
 	bytes   int
@@ -39,45 +40,46 @@ func (b *batch) end(before error) error {
 	if before != nil || len(b.records) == 0 {
 		return nil
 	}
-	err := b.flush(b.records)
-	b.records, b.bytes = b.records[:0], 0
-	return err
+	full := b.records
+	b.records, b.bytes = make([]record, 0, len(full)), 0
+	return b.flush(full)
 }
 
 // createNodes writes nodes and keeps their new numbers.
 func (w *writer) createNodes(ctx context.Context, records []record) error {
 	made, err := w.link.inTransaction(ctx, func(tx driver.ManagedTransaction) (any, error) {
-		made := make([]string, len(records))
-		for _, group := range byLabels(records) {
-			if err := createGroup(ctx, tx, records, group, made); err != nil {
-				return nil, err
-			}
-		}
-		return made, nil
+		return createNodes(ctx, tx, records)
 	})
 	if err != nil {
 		return err
 	}
-	for i, element := range made.([]string) {
-		id, err := numberOf(element)
-		if err != nil {
-			return err
-		}
-		w.prefix = prefixOf(element)
-		if err := w.nodes.put(records[i].ID, hash{Lo: uint64(id) + 1}); err != nil {
+	for old, id := range made.(map[int64]int64) {
+		if err := w.nodes.put(old, hash{Lo: uint64(id) + 1}); err != nil {
 			return err
 		}
 	}
-	w.restored += int64(len(records))
+	w.restored.Add(int64(len(records)))
 	return nil
+}
+
+// createNodes returns the new numbers by the old ones.
+func createNodes(ctx context.Context, tx driver.ManagedTransaction, records []record) (map[int64]int64, error) {
+	made := make(map[int64]int64, len(records))
+	for labels, group := range byLabels(records) {
+		if err := createGroup(ctx, tx, labels, group, made); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
 }
 
 // byLabels divides records into groups of equal labels: a statement cannot take
 // labels as a parameter before version 5.24.
-func byLabels(records []record) map[string][]int {
-	groups := map[string][]int{}
-	for i, r := range records {
-		groups[labelPattern(r.Labels)] = append(groups[labelPattern(r.Labels)], i)
+func byLabels(records []record) map[string][]record {
+	groups := map[string][]record{}
+	for _, r := range records {
+		labels := labelPattern(r.Labels)
+		groups[labels] = append(groups[labels], r)
 	}
 	return groups
 }
@@ -90,36 +92,43 @@ func labelPattern(labels []string) string {
 	return b.String()
 }
 
-func createGroup(ctx context.Context, tx driver.ManagedTransaction, records []record, group []int, made []string) error {
+// createGroup gets all numbers in one record: a record takes longer to send than what
+// is in it. The server knows nodes by numbers; an element ID is text around one.
+func createGroup(ctx context.Context, tx driver.ManagedTransaction, labels string, group []record, made map[int64]int64) error {
 	rows := make([]any, len(group))
-	for i, at := range group {
-		rows[i] = map[string]any{"at": at, "properties": records[at].Properties}
+	for i, r := range group {
+		rows[i] = []any{r.ID, r.Properties}
 	}
-	cypher := "UNWIND $rows AS row CREATE (n" + labelPattern(records[group[0]].Labels) + ") SET n = row.properties RETURN row.at, elementId(n)"
+	cypher := "UNWIND $rows AS row CREATE (n" + labels + ") SET n = row[1] RETURN collect([row[0], id(n)])"
 	result, err := tx.Run(ctx, cypher, map[string]any{"rows": rows})
 	if err != nil {
 		return err
 	}
-	for result.Next(ctx) {
-		at, _ := result.Record().Values[0].(int64)
-		made[at], _ = result.Record().Values[1].(string)
+	only, err := result.Single(ctx)
+	if err != nil {
+		return err
 	}
-	return result.Err()
+	pairs, _ := only.Values[0].([]any)
+	for _, pair := range pairs {
+		numbers := pair.([]any)
+		made[numbers[0].(int64)] = numbers[1].(int64)
+	}
+	return nil
 }
 
 // createRelationships writes relationships of one type, which is that of their part.
 func (w *writer) createRelationships(ctx context.Context, records []record) error {
 	rows := make([]any, len(records))
 	for i, r := range records {
-		rows[i] = map[string]any{"start": fmt.Sprint(w.prefix, r.Start), "end": fmt.Sprint(w.prefix, r.End), "properties": r.Properties}
+		rows[i] = []any{r.Start, r.End, r.Properties}
 	}
-	cypher := "UNWIND $rows AS row MATCH (a) WHERE elementId(a) = row.start MATCH (b) WHERE elementId(b) = row.end " +
-		"CREATE (a)-[r:" + quote(records[0].Type) + "]->(b) SET r = row.properties RETURN count(r)"
+	cypher := "UNWIND $rows AS row MATCH (a) WHERE id(a) = row[0] MATCH (b) WHERE id(b) = row[1] " +
+		"CREATE (a)-[r:" + quote(records[0].Type) + "]->(b) SET r = row[2] RETURN count(r)"
 	n, err := w.link.change(ctx, cypher, map[string]any{"rows": rows})
 	if err == nil && n != int64(len(records)) {
 		err = fmt.Errorf("%d of %d relationships could be made: somebody else deletes nodes: %w", n, len(records), service.ErrBusy)
 	}
-	w.restored += n
+	w.restored.Add(n)
 	return err
 }
 

@@ -201,13 +201,7 @@ func (l *link) putBack(ctx context.Context, s service.Step) (out service.Outcome
 	}
 	if len(missing) > 0 {
 		_, err = l.inTransaction(ctx, func(tx driver.ManagedTransaction) (any, error) {
-			made := make([]string, len(missing))
-			for _, group := range byLabels(missing) {
-				if err := createGroup(ctx, tx, missing, group, made); err != nil {
-					return nil, err
-				}
-			}
-			return nil, nil
+			return createNodes(ctx, tx, missing)
 		})
 	}
 	out.Verdict.Set("restored", len(missing))

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"upkeep/internal/service"
 )
@@ -44,8 +47,7 @@ type writer struct {
 	nodes *table // the new number of each node, plus one, by its number in the copy
 	only  string
 
-	prefix   string // of new element IDs
-	restored int64
+	restored atomic.Int64 // records
 	changed  bool
 }
 
@@ -68,7 +70,7 @@ func (w *writer) restore(ctx context.Context) error {
 		err = w.replaceAll(ctx, rules)
 	}
 	if err != nil && w.changed {
-		return &service.Fault{ID: "neo4j.restore-broken-off", Args: service.Args{"database": db.name, "restored": w.restored}, Err: err}
+		return &service.Fault{ID: "neo4j.restore-broken-off", Args: service.Args{"database": db.name, "restored": w.restored.Load()}, Err: err}
 	}
 	return err
 }
@@ -114,49 +116,61 @@ func (w *writer) repeat(ctx context.Context, step string) error {
 // fill writes the nodes that are wanted by their labels, then the relationships
 // between them.
 func (w *writer) fill(ctx context.Context, wanted func(labels []string) bool) error {
+	keep := func(r *record) (bool, error) { return wanted(r.Labels), nil }
 	for _, name := range w.from.nodes() {
-		b := &batch{most: batchRecords, flush: func(records []record) error { return w.createNodes(ctx, records) }}
-		err := w.from.each(ctx, name, func(line []byte) error {
-			r, err := recordOf(line)
-			if err != nil || !wanted(r.Labels) {
-				return err
-			}
-			return b.add(r, len(line))
-		})
-		if err = errors.Join(err, b.end(err)); err != nil {
+		if err := w.fillFrom(ctx, name, nodesAtOnce, keep, w.createNodes); err != nil {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
 	}
 	for _, name := range w.from.relationships() {
-		if err := w.fillRelationships(ctx, name); err != nil {
+		if err := w.fillFrom(ctx, name, relationshipsAtOnce, w.between, w.createRelationships); err != nil {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// fillRelationships leaves out those of nodes that were not selected. In a whole
-// restore there are none: that is damage.
-func (w *writer) fillRelationships(ctx context.Context, name string) error {
-	b := &batch{most: batchRecords, flush: func(records []record) error { return w.createRelationships(ctx, records) }}
+// Transactions at a time, while the next one is being prepared. Two with relationships
+// would wait for each other at the nodes that they share.
+const (
+	nodesAtOnce         = 2
+	relationshipsAtOnce = 1
+)
+
+// fillFrom writes those records of one part that keep approves of.
+func (w *writer) fillFrom(ctx context.Context, name string, atOnce int,
+	keep func(*record) (bool, error), write func(context.Context, []record) error) error {
+	writing, ctx := errgroup.WithContext(ctx)
+	writing.SetLimit(atOnce)
+	b := &batch{most: batchRecords, flush: func(records []record) error {
+		writing.Go(func() error { return write(ctx, records) })
+		return nil
+	}}
 	err := w.from.each(ctx, name, func(line []byte) error {
 		r, err := recordOf(line)
 		if err != nil {
 			return err
 		}
-		there, err := w.renumber(&r)
-		if err != nil {
+		if kept, err := keep(&r); err != nil || !kept {
 			return err
-		}
-		if !there && w.only == "" {
-			return fmt.Errorf("the copy has a relationship from %d to %d and not both nodes: %w", r.Start, r.End, service.ErrDamaged)
-		}
-		if !there {
-			return nil
 		}
 		return b.add(r, len(line))
 	})
-	return errors.Join(err, b.end(err))
+	err = errors.Join(err, b.end(err))
+	if cause := writing.Wait(); cause != nil {
+		return cause // reading ended because of it
+	}
+	return err
+}
+
+// between leaves out relationships of nodes that were not selected, and renumbers the
+// ends of others. In a whole restore there are none: that is damage.
+func (w *writer) between(r *record) (bool, error) {
+	there, err := w.renumber(r)
+	if err == nil && !there && w.only == "" {
+		err = fmt.Errorf("the copy has a relationship from %d to %d and not both nodes: %w", r.Start, r.End, service.ErrDamaged)
+	}
+	return there, err
 }
 
 // renumber replaces the ends by their new numbers.

@@ -73,10 +73,10 @@ func (w *scriptWriter) nodes(records []record) error {
 	groups := byLabels(records)
 	for _, labels := range slices.Sorted(maps.Keys(groups)) {
 		_, _ = w.to.WriteString("UNWIND [")
-		for i, at := range groups[labels] {
+		for i, r := range groups[labels] {
 			w.comma(i)
-			fmt.Fprintf(w.to, "{i: %d, p: ", records[at].ID)
-			if err := w.properties(records[at].Properties); err != nil {
+			fmt.Fprintf(w.to, "{i: %d, p: ", r.ID)
+			if err := w.properties(r.Properties); err != nil {
 				return err
 			}
 			_, _ = w.to.WriteString("}")

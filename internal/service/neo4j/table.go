@@ -85,8 +85,3 @@ func numberOf(elementID string) (int64, error) {
 	}
 	return n, nil
 }
-
-// prefixOf is what all element IDs of one database and sort have in common.
-func prefixOf(elementID string) string {
-	return elementID[:strings.LastIndexByte(elementID, ':')+1]
-}
