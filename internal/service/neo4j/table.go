@@ -14,15 +14,31 @@ import (
 	"upkeep/internal/service"
 )
 
-// table keeps sixteen bytes for each number of a node: in a file with holes, so
-// that memory does not grow with the graph. It is safe for concurrent use.
+// table keeps sixteen bytes for each number of a node: in a file with holes, so that
+// memory does not grow with the graph. The pages used last are in memory as well: a
+// call of the system for each number would take longer than all else about it. It is
+// safe for concurrent use.
 type table struct {
-	mu     sync.Mutex // of claim
+	mu     sync.Mutex
 	file   *os.File
+	pages  []page // each where its number modulo their count says
 	remove func() error
 }
 
+type page struct {
+	read, changed bool
+	number        int64 // in the file
+	content       [pageSize]byte
+}
+
 const tablePurpose = "graph"
+
+// Sizes are in bytes.
+const (
+	entrySize = 16
+	pageSize  = 4096
+	pagesKept = 2048
+)
 
 func newTable(env service.Env) (*table, error) {
 	dir, remove, err := env.Dir(tablePurpose)
@@ -33,27 +49,65 @@ func newTable(env service.Env) (*table, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make the list of nodes: %w", err), remove())
 	}
-	return &table{file: file, remove: remove}, nil
+	return &table{file: file, pages: make([]page, pagesKept), remove: remove}, nil
 }
 
-// entrySize is in bytes.
-const entrySize = 16
+// entry is where a value is kept until the next call. The page in its place makes room.
+func (t *table) entry(node int64) (*page, []byte, error) {
+	number, at := node*entrySize/pageSize, node*entrySize%pageSize
+	p := &t.pages[number%pagesKept]
+	if !p.read || p.number != number {
+		if err := t.replace(p, number); err != nil {
+			return nil, nil, err
+		}
+	}
+	return p, p.content[at : at+entrySize], nil
+}
+
+func (t *table) replace(p *page, number int64) error {
+	if p.changed {
+		if _, err := t.file.WriteAt(p.content[:], p.number*pageSize); err != nil {
+			return fmt.Errorf("write the list of nodes: %w", err)
+		}
+	}
+	*p = page{number: number}
+	if _, err := t.file.ReadAt(p.content[:], number*pageSize); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the list of nodes: %w", err)
+	}
+	p.read = true
+	return nil
+}
 
 // put keeps a value, which must not be all zeros: that stands for none.
 func (t *table) put(node int64, value hash) error {
-	b := value.Bytes()
-	if _, err := t.file.WriteAt(b[:], node*entrySize); err != nil {
-		return fmt.Errorf("write the list of nodes: %w", err)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.set(node, value)
+}
+
+func (t *table) set(node int64, value hash) error {
+	p, entry, err := t.entry(node)
+	if err != nil {
+		return err
 	}
+	b := value.Bytes()
+	copy(entry, b[:])
+	p.changed = true
 	return nil
 }
 
 func (t *table) get(node int64) (value hash, there bool, err error) {
-	var b [entrySize]byte
-	if _, err := t.file.ReadAt(b[:], node*entrySize); err != nil && !errors.Is(err, io.EOF) {
-		return hash{}, false, fmt.Errorf("read the list of nodes: %w", err)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.look(node)
+}
+
+func (t *table) look(node int64) (value hash, there bool, err error) {
+	_, entry, err := t.entry(node)
+	if err != nil {
+		return hash{}, false, err
 	}
-	value = hash{Hi: binary.BigEndian.Uint64(b[:8]), Lo: binary.BigEndian.Uint64(b[8:])}
+	value = hash{Hi: binary.BigEndian.Uint64(entry[:8]), Lo: binary.BigEndian.Uint64(entry[8:])}
 	return value, value != hash{}, nil
 }
 
@@ -61,10 +115,10 @@ func (t *table) get(node int64) (value hash, there bool, err error) {
 func (t *table) claim(node int64, value hash) (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, there, err := t.get(node); there || err != nil {
+	if _, there, err := t.look(node); there || err != nil {
 		return false, err
 	}
-	return true, t.put(node, value)
+	return true, t.set(node, value)
 }
 
 // close may be called again.
