@@ -118,30 +118,28 @@ func (w *writer) repeat(ctx context.Context, step string) error {
 func (w *writer) fill(ctx context.Context, wanted func(labels []string) bool) error {
 	keep := func(r *record) (bool, error) { return wanted(r.Labels), nil }
 	for _, name := range w.from.nodes() {
-		if err := w.fillFrom(ctx, name, nodesAtOnce, keep, w.createNodes); err != nil {
+		if err := w.fillFrom(ctx, name, keep, w.createNodes); err != nil {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
 	}
 	for _, name := range w.from.relationships() {
-		if err := w.fillFrom(ctx, name, relationshipsAtOnce, w.between, w.createRelationships); err != nil {
+		if err := w.fillFrom(ctx, name, w.between, w.createRelationships); err != nil {
 			return fmt.Errorf("restore %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// Transactions at a time, while the next one is being prepared. Two with relationships
-// would wait for each other at the nodes that they share.
-const (
-	nodesAtOnce         = 2
-	relationshipsAtOnce = 1
-)
+// writersAtOnce is how many transactions the server works on while the next one is
+// being prepared. Those with relationships share nodes: the server locks them in order
+// of their numbers, and tells a client to try again where that is not enough.
+const writersAtOnce = 2
 
 // fillFrom writes those records of one part that keep approves of.
-func (w *writer) fillFrom(ctx context.Context, name string, atOnce int,
+func (w *writer) fillFrom(ctx context.Context, name string,
 	keep func(*record) (bool, error), write func(context.Context, []record) error) error {
 	writing, ctx := errgroup.WithContext(ctx)
-	writing.SetLimit(atOnce)
+	writing.SetLimit(writersAtOnce)
 	b := &batch{most: batchRecords, flush: func(records []record) error {
 		writing.Go(func() error { return write(ctx, records) })
 		return nil
