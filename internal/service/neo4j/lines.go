@@ -95,15 +95,15 @@ func (s *snapshot) progress() {
 func (s *snapshot) stream(ctx context.Context, cypher string, params map[string]any,
 	line func(ctx context.Context, r *driver.Record, b []byte, to sums) ([]byte, error)) (source, error) {
 	session := s.link.session(ctx, s.link.name, driver.AccessModeRead)
-	end := func(ctx context.Context) { _ = s.link.end(ctx, session) }
 	result, err := session.Run(ctx, cypher, params)
 	if err != nil {
-		end(ctx)
+		_ = s.link.end(ctx, session)
 		return source{}, s.link.fault(ctx, "read "+s.link.name, err)
 	}
+	a := readAhead(ctx, result)
 	next := func(ctx context.Context, b []byte, to sums) ([]byte, error) {
-		for result.Next(ctx) {
-			out, err := line(ctx, result.Record(), b, to)
+		for r := a.next(); r != nil; r = a.next() {
+			out, err := line(ctx, r, b, to)
 			if err != nil || len(out) > 0 {
 				return out, err
 			}
@@ -113,7 +113,10 @@ func (s *snapshot) stream(ctx context.Context, cypher string, params map[string]
 		}
 		return nil, io.EOF
 	}
-	return source{next, end}, nil
+	return source{next, func(ctx context.Context) {
+		a.end()
+		_ = s.link.end(ctx, session)
+	}}, nil
 }
 
 func (s *snapshot) nodeSource(cypher string, params map[string]any) func(context.Context, string) (source, error) {
