@@ -28,6 +28,12 @@ var (
 	_ service.Collector  = (*Instance)(nil)
 	_ service.Identifier = (*Instance)(nil)
 	_ service.Queryer    = (*Instance)(nil)
+	_ service.Sizer      = (*Instance)(nil)
+	_ service.Source     = (*Instance)(nil)
+	_ service.Restorer   = (*Instance)(nil)
+	_ service.Driller    = (*Instance)(nil)
+	_ service.Verifier   = (*Instance)(nil)
+	_ service.Extractor  = (*Instance)(nil)
 )
 
 // Instance is one store. It keeps nothing open between calls.
@@ -35,6 +41,7 @@ type Instance struct {
 	env     service.Env
 	dir     string
 	declare Declare
+	remove  func() error // of a sibling for drills: takes its directory away
 }
 
 // Declare says what is in a store, from what lies there now: its version, say. The
@@ -53,8 +60,13 @@ func New(env service.Env, dir string, declare Declare) *Instance {
 	return &Instance{env: env, dir: dir, declare: declare}
 }
 
-// Close does nothing.
-func (in *Instance) Close() error { return nil }
+// Close removes the directory of a sibling for drills.
+func (in *Instance) Close() error {
+	if in.remove == nil {
+		return nil
+	}
+	return in.remove()
+}
 
 // path is one below the store.
 func (in *Instance) path(name string) string { return filepath.Join(in.dir, name) }

@@ -163,6 +163,11 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 	}
 }
 
+// at is the same store in another directory.
+func (l *lain) at(dir string) *lain {
+	return &lain{t: l.t, dir: dir, env: l.env, cfg: l.cfg}
+}
+
 func (l *lain) replace(was, is string) {
 	l.t.Helper()
 	if !strings.Contains(master, was) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"upkeep/internal/diag"
+	"upkeep/internal/glob"
 	"upkeep/internal/quantity"
 	"upkeep/internal/service"
 	"upkeep/internal/service/dataset"
@@ -42,13 +43,20 @@ type Config struct {
 	ReadAtCheck quantity.Bytes `yaml:"read_at_check"`
 	// AtMost and MaxAge are of increments that are not merged yet.
 	Increments dataset.Increments `yaml:"increments"`
+	// Also are files that belong to the store beside both databases; exclude leaves some of
+	// them out. The configuration holds keys of providers; copies are encrypted.
+	Also    []string `yaml:"also"`
+	Exclude []string `yaml:"exclude"`
+	// LockWait is how long the locks of the store's writers are waited for. A copy then goes on
+	// without and says so.
+	LockWait quantity.Duration `yaml:"lock_wait"`
 }
 
 // Defaults are those of a declaration that says nothing.
 func (c *Config) Defaults() {
 	var of dataset.Config
 	of.Defaults()
-	c.ReadAtCheck = of.ReadAtCheck
+	c.ReadAtCheck, c.LockWait, c.Also = of.ReadAtCheck, of.LockWait, beside()
 	c.Increments = dataset.Increments{Files: []string{"pilot_bench_parquet_data/incremental/increment_*.parquet"}, AtMost: 100, MaxAge: dayOfIncrements}
 }
 
@@ -57,7 +65,25 @@ func (c *Config) Validate() (p diag.List) {
 	if c.Dir == "" {
 		p.Addf("dir", "must name the directory that holds pilot_bench_cumulative_results and pilot_bench_parquet_data")
 	}
+	glob.Validate(&p, "also", c.Also)
+	glob.Validate(&p, "exclude", c.Exclude)
+	if c.LockWait < 0 {
+		p.Addf("lock_wait", "must not be negative")
+	}
 	return p
+}
+
+// beside are files that belong to a store and hold no table. Copies of the database that
+// programs left beside it do not.
+func beside() []string {
+	return []string{"config/*.json", "pilot_bench_parquet_data/metadata.json", "pilot_bench_parquet_data/model_stats.parquet", "temp_results/*.json"}
+}
+
+// locks are what the programs take while they write: two that know nothing of each other
+// for the database, one for the Parquet file, one for taking in temporary results.
+func locks() []string {
+	return []string{"pilot_bench_cumulative_results/master_database.lock", "pilot_bench_cumulative_results/master_database.json.lock",
+		results + ".lock", "temp_results/.merger.lock"}
 }
 
 func open(env service.Env, cfg Config) (*dataset.Instance, error) {
@@ -71,6 +97,7 @@ func open(env service.Env, cfg Config) (*dataset.Instance, error) {
 func (c Config) declare(dir string) (d dataset.Config, unknown []service.Finding, err error) {
 	d.Defaults()
 	d.Dir, d.ReadAtCheck, d.Waiting = c.Dir, c.ReadAtCheck, waiting()
+	d.Also, d.Exclude, d.Locks, d.LockWait = c.Also, c.Exclude, locks(), c.LockWait
 	d.Tables, d.Copies = map[string]dataset.Table{}, map[string]dataset.Agreement{}
 	version, err := versionOf(filepath.Join(dir, master))
 	if err != nil {
