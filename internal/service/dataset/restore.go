@@ -19,8 +19,9 @@ import (
 
 // Restore puts the files of a copy in place. All are written beside the old ones first
 // and held to their digests; then, under the writers' locks, each takes its name, and
-// declared files that the copy does not have are removed: their rows would count twice. Nothing is removed when
-// the copy says that it lacks files. A second call ends in the same state.
+// declared files that the copy does not have are removed: their rows would count twice.
+// Nothing is removed when the copy says that it lacks files. A second call ends in the same
+// state.
 func (in *Instance) Restore(ctx context.Context, c service.Copy, sel service.Selection, r service.Report) (err error) {
 	promised, err := promisedBy(c.Manifest())
 	if err != nil {
@@ -34,7 +35,7 @@ func (in *Instance) Restore(ctx context.Context, c service.Copy, sel service.Sel
 	if err := parts(ctx, c, sel, func(p service.Part) error { return w.write(ctx, p) }); err != nil {
 		return fmt.Errorf("write the copy: %w", err)
 	}
-	return in.locked(ctx, false, func() error { return w.finish(ctx, in.at(in.dir, promised)) })
+	return in.locked(ctx, false, func() error { return w.finish(ctx, promised.config()) })
 }
 
 type restoration struct {
@@ -153,7 +154,7 @@ func (w *restoration) finishFile(file *os.File, p service.Part) error {
 }
 
 // finish gives all files their names and removes what the copy does not have.
-func (w *restoration) finish(ctx context.Context, declared *Instance) error {
+func (w *restoration) finish(ctx context.Context, promised Config) error {
 	for _, f := range w.written {
 		if err := errors.Join(ctx.Err(), os.Rename(f.beside, f.path)); err != nil {
 			return err
@@ -161,7 +162,7 @@ func (w *restoration) finish(ctx context.Context, declared *Instance) error {
 		w.dirs[filepath.Dir(f.path)] = true
 	}
 	w.written = nil
-	if err := w.removeExtra(ctx, declared); err != nil {
+	if err := w.removeExtra(promised); err != nil {
 		return err
 	}
 	for dir := range w.dirs {
@@ -172,8 +173,10 @@ func (w *restoration) finish(ctx context.Context, declared *Instance) error {
 	return nil
 }
 
-func (w *restoration) removeExtra(ctx context.Context, declared *Instance) error {
-	list, err := declared.members(declared.mustDeclare(ctx))
+// removeExtra takes away what the copy would hold if it had been there. What is declared
+// only since is left alone.
+func (w *restoration) removeExtra(promised Config) error {
+	list, err := w.in.members(promised)
 	if err != nil || lacking(w.copy.Manifest()) {
 		return err
 	}

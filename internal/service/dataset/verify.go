@@ -68,19 +68,17 @@ func (c *comparison) compare(ctx context.Context, from service.Copy) error {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 	}
-	list, err := c.in.members(c.in.mustDeclare(ctx))
+	cfg, _, err := c.in.declare(ctx, c.in.dir)
+	if err != nil {
+		return err
+	}
+	list, err := c.in.members(cfg)
 	for _, m := range list {
 		if !c.stored[m.name] {
 			c.extra = append(c.extra, m.name)
 		}
 	}
 	return err
-}
-
-// mustDeclare is the declaration of an instance whose declaration is fixed.
-func (in *Instance) mustDeclare(ctx context.Context) Config {
-	cfg, _, _ := in.declare(ctx, in.dir)
-	return cfg
 }
 
 func (c *comparison) part(ctx context.Context, p service.Part) error {
@@ -162,14 +160,19 @@ func (d during) Read(p []byte) (int, error) {
 }
 
 func (c *comparison) judge(m service.Manifest, v *service.Verdict) {
-	named := func(slug string, names []string) {
-		if len(names) > 0 {
-			v.Findings = append(v.Findings, service.Finding{ID: slug, Severity: service.Critical, Args: service.Args{"n": len(names), "names": names}})
-		}
+	if len(c.lacks) > 0 {
+		v.Crit("dataset.file-lacks", "", service.Args{"n": len(c.lacks), "names": c.lacks})
 	}
-	named("dataset.file-lacks", c.lacks)
-	named("dataset.file-differs", c.differs)
-	named("dataset.file-extra", c.extra)
+	if len(c.differs) > 0 {
+		v.Crit("dataset.file-differs", "", service.Args{"n": len(c.differs), "names": c.differs})
+	}
+	judge := v.Crit
+	if lacking(m) {
+		judge = v.Warn
+	}
+	if len(c.extra) > 0 {
+		judge("dataset.file-extra", "", service.Args{"n": len(c.extra), "names": c.extra})
+	}
 	listed := map[string]int64{countFiles: int64(len(c.stored)), countBytes: c.bytes}
 	for _, what := range []string{countFiles, countBytes} {
 		v.Set(what, listed[what])
