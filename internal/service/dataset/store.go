@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -91,9 +90,6 @@ func (s *store) start(ctx context.Context) error {
 	s.close = func() error { return errors.Join(s.db.Close(), remove()) }
 	return nil
 }
-
-// keptDir is where upkeep itself keeps files in a store; no pattern reaches into it.
-const keptDir = ".upkeep/"
 
 // find lists files by patterns, sorted, each once.
 func (in *Instance) find(patterns []string) (paths []string, err error) {
