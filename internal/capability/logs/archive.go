@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"embed"
@@ -11,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -106,41 +106,51 @@ type Batch struct {
 	archive *Archive
 	day     string
 	encoder *zstd.Encoder
+	lengths map[string]int64 // of the day's files by stream, with what is not counted yet
 	streams []*appended
 	current *appended
 }
 
-// appended is what one stream of a batch has got.
+// appended is one frame of a batch.
 type appended struct {
 	stream, cursor string
 	path           string
 	file           *os.File
-	from           int64 // length of the file before
+	from, to       int64 // where it lies in the file
 	bytes          int64 // of lines, before compression
 	digest         *xxhash.Digest
 }
 
+// Write puts what the encoder gives behind what is there.
+func (s *appended) Write(p []byte) (int, error) {
+	n, err := s.file.WriteAt(p, s.to)
+	s.to += int64(n)
+	return n, err
+}
+
 // Begin starts a batch. Its lines are filed under the day of now.
-func (a *Archive) Begin(now time.Time) (*Batch, error) {
+func (a *Archive) Begin(ctx context.Context, now time.Time) (*Batch, error) {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return nil, err
 	}
-	return &Batch{archive: a, day: now.Format(time.DateOnly), encoder: encoder}, nil
+	b := &Batch{archive: a, day: now.Format(time.DateOnly), encoder: encoder, lengths: map[string]int64{}}
+	files, err := a.files(ctx, now)
+	for _, f := range files {
+		if f.day == b.day {
+			b.lengths[f.stream] = f.length
+		}
+	}
+	return b, err
 }
 
 // Append adds lines of a stream, and says how far it has been read then.
-func (b *Batch) Append(ctx context.Context, stream string, data []byte, cursor string) error {
+func (b *Batch) Append(stream string, data []byte, cursor string) error {
 	if b.current == nil || b.current.stream != stream {
 		if err := b.end(); err != nil {
 			return err
 		}
-		if b.has(stream) { // its file may grow only where it counts
-			if err := b.Commit(ctx); err != nil {
-				return err
-			}
-		}
-		if err := b.start(ctx, stream); err != nil {
+		if err := b.start(stream); err != nil {
 			return fmt.Errorf("archive %s: %w", stream, err)
 		}
 	}
@@ -153,34 +163,22 @@ func (b *Batch) Append(ctx context.Context, stream string, data []byte, cursor s
 	return nil
 }
 
-func (b *Batch) has(stream string) bool {
-	return slices.ContainsFunc(b.streams, func(s *appended) bool { return s.stream == stream })
-}
-
 // start opens the file of a stream and cuts off what nobody counts.
-func (b *Batch) start(ctx context.Context, stream string) error {
-	s := &appended{stream: stream, path: b.archive.file(b.day, stream), digest: xxhash.New()}
-	err := b.archive.index.QueryRowContext(ctx, "SELECT length FROM file WHERE day = ? AND stream = ?", b.day, stream).Scan(&s.from)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
+func (b *Batch) start(stream string) (err error) {
+	length := b.lengths[stream]
+	s := &appended{stream: stream, path: b.archive.file(b.day, stream), from: length, to: length, digest: xxhash.New()}
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return err
 	}
-	if s.file, err = os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+	if s.file, err = os.OpenFile(s.path, os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
 		return err
 	}
-	if err := errors.Join(s.file.Truncate(s.from), seek(s.file, s.from)); err != nil {
+	if err := s.file.Truncate(length); err != nil {
 		return errors.Join(err, s.file.Close())
 	}
-	b.encoder.Reset(s.file)
+	b.encoder.Reset(s)
 	b.current = s
 	return nil
-}
-
-func seek(f *os.File, to int64) error {
-	_, err := f.Seek(to, io.SeekStart)
-	return err
 }
 
 // end finishes the frame of the present stream.
@@ -193,6 +191,7 @@ func (b *Batch) end() error {
 	if err := errors.Join(b.encoder.Close(), s.file.Close()); err != nil {
 		return fmt.Errorf("archive %s: %w", s.stream, err)
 	}
+	b.lengths[s.stream] = s.to
 	b.streams = append(b.streams, s)
 	return nil
 }
@@ -221,11 +220,10 @@ func (b *Batch) Commit(ctx context.Context) (err error) {
 	}
 	defer decoder.Close()
 	for _, s := range b.streams {
-		length, err := s.readBack(decoder)
-		if err != nil {
+		if err := s.readBack(decoder); err != nil {
 			return fmt.Errorf("read back the archive of %s: %w", s.stream, err)
 		}
-		if err := count(ctx, tx, b.day, s, length); err != nil {
+		if err := count(ctx, tx, b.day, s); err != nil {
 			return fmt.Errorf("count what was archived of %s: %w", s.stream, err)
 		}
 	}
@@ -233,8 +231,8 @@ func (b *Batch) Commit(ctx context.Context) (err error) {
 	return tx.Commit()
 }
 
-func count(ctx context.Context, tx *sql.Tx, day string, s *appended, length int64) error {
-	_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO file (day, stream, length) VALUES (?, ?, ?)", day, s.stream, length)
+func count(ctx context.Context, tx *sql.Tx, day string, s *appended) error {
+	_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO file (day, stream, length) VALUES (?, ?, ?)", day, s.stream, s.to)
 	if err == nil {
 		_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO stream (name, cursor) VALUES (?, ?)", s.stream, s.cursor)
 	}
@@ -251,30 +249,24 @@ func syncDisk(dir string) error {
 	return errors.Join(unix.Syncfs(int(d.Fd())), d.Close())
 }
 
-// readBack compares what lies in the file with what was to be written, and returns
-// the length of the file.
-func (s *appended) readBack(decoder *zstd.Decoder) (length int64, err error) {
+// readBack compares what lies in the file with what was to be written.
+func (s *appended) readBack(decoder *zstd.Decoder) (err error) {
 	f, err := os.Open(s.path)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := seek(f, s.from); err != nil {
-		return 0, err
-	}
-	if err := decoder.Reset(f); err != nil {
-		return 0, err
+	// The decoder reads in small pieces.
+	frame := bufio.NewReader(io.NewSectionReader(f, s.from, s.to-s.from))
+	if err := decoder.Reset(frame); err != nil {
+		return err
 	}
 	digest := xxhash.New()
 	n, err := io.Copy(digest, decoder)
 	if err != nil || n != s.bytes || digest.Sum64() != s.digest.Sum64() {
-		return 0, fmt.Errorf("%d of %d bytes came back: %w", n, s.bytes, errors.Join(service.ErrDamaged, err))
+		return fmt.Errorf("%d of %d bytes came back: %w", n, s.bytes, errors.Join(service.ErrDamaged, err))
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	return nil
 }
 
 // Discard gives up what was not committed.

@@ -124,7 +124,7 @@ func (c Collect) begin(ctx context.Context, archive *Archive, report service.Rep
 			return nil, fmt.Errorf("read the templates of earlier collections: %w", err)
 		}
 	}
-	r.batch, err = archive.Begin(r.now)
+	r.batch, err = archive.Begin(ctx, r.now)
 	return r, err
 }
 
@@ -181,7 +181,7 @@ func (r *round) file(ctx context.Context, b service.LogBlock) error {
 }
 
 func (r *round) pack(ctx context.Context, b service.LogBlock) error {
-	if err := r.batch.Append(ctx, b.Stream, b.Data, b.Next); err != nil {
+	if err := r.batch.Append(b.Stream, b.Data, b.Next); err != nil {
 		return err
 	}
 	if r.pending += int64(len(b.Data)); r.pending < commitEvery {

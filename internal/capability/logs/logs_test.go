@@ -145,9 +145,9 @@ func TestWhatAKilledCollectionLeftIsReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch, err := archive.Begin(d.now)
+	batch, err := archive.Begin(t.Context(), d.now)
 	if err == nil {
-		err = batch.Append(t.Context(), "web", []byte("three\n"), "14")
+		err = batch.Append("web", []byte("three\n"), "14")
 	}
 	if err := errors.Join(err, batch.Discard(), archive.Close()); err != nil { // written, and never counted
 		t.Fatal(err)
@@ -169,15 +169,15 @@ func TestADamagedArchiveIsNotCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer archive.Close()
-	batch, err := archive.Begin(d.now)
+	batch, err := archive.Begin(t.Context(), d.now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := batch.Append(t.Context(), "web", []byte(strings.Repeat("a line\n", 100)), "700"); err != nil {
+	if err := batch.Append("web", []byte(strings.Repeat("a line\n", 100)), "700"); err != nil {
 		t.Fatal(err)
 	}
 	// The other stream ends the frame of the first; then its bytes turn on the disk.
-	if err := batch.Append(t.Context(), "worker", []byte("x\n"), "2"); err != nil {
+	if err := batch.Append("worker", []byte("x\n"), "2"); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(d.dir, "app", "2026-11-25", "web.zst")
@@ -204,13 +204,13 @@ func TestStreamsThatTakeTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer archive.Close()
-	batch, err := archive.Begin(d.now)
+	batch, err := archive.Begin(t.Context(), d.now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 6 {
 		name := []string{"a", "b"}[i%2]
-		if err := batch.Append(t.Context(), name, []byte(fmt.Sprintf("%d\n", i)), fmt.Sprint(i)); err != nil {
+		if err := batch.Append(name, []byte(fmt.Sprintf("%d\n", i)), fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
