@@ -96,8 +96,7 @@ type round struct {
 	now     time.Time
 	archive *Archive
 	batch   *Batch
-	pending int64 // bytes in the batch
-	packing errgroup.Group
+	waiting *queue
 	report  service.Report
 	state   trend.State
 	miners  map[record.Level]*template.Miner
@@ -137,11 +136,8 @@ func (r *round) all(ctx context.Context, source service.LogSource) error {
 	}
 	feed := newFeed(source.Logs(ctx, from))
 	defer feed.stop()
-	for feed.nextStream() {
-		if err := r.stream(ctx, feed); err != nil {
-			_ = r.packing.Wait() // its error is among err, or came of the same
-			return errors.Join(err, r.batch.Discard())
-		}
+	if err := r.both(ctx, feed); err != nil {
+		return errors.Join(err, r.batch.Discard())
 	}
 	if err := r.batch.Commit(ctx); err != nil || len(feed.failed) == 0 {
 		return err
@@ -149,11 +145,27 @@ func (r *round) all(ctx context.Context, source service.LogSource) error {
 	return fmt.Errorf("read the logs: %w", errors.Join(feed.failed...))
 }
 
+// both packs beside the reading of lines: both take as long.
+func (r *round) both(ctx context.Context, feed *feed) error {
+	work, ctx := errgroup.WithContext(ctx)
+	r.waiting = newQueue()
+	work.Go(func() error { return r.waiting.each(r.pack(ctx)) })
+	work.Go(func() error {
+		defer r.waiting.close()
+		for feed.nextStream() {
+			if err := r.stream(ctx, feed); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return work.Wait()
+}
+
 // stream files the lines of one stream and counts its records.
 func (r *round) stream(ctx context.Context, feed *feed) error {
 	r.streams++
 	feed.take = func(b service.LogBlock) error { return r.file(ctx, b) }
-	feed.settle = r.packing.Wait
 	r.reader.Reset(feed)
 	for {
 		rec, err := r.reader.Next()
@@ -169,26 +181,29 @@ func (r *round) stream(ctx context.Context, feed *feed) error {
 	return nil
 }
 
-// file has a block packed beside the reading of its lines: both take as long.
+// file has a block packed.
 func (r *round) file(ctx context.Context, b service.LogBlock) error {
 	if b.Break != "" {
 		r.verdict.Warn(b.Break, b.Stream, service.Args{"stream": b.Stream})
 	}
 	r.bytes += int64(len(b.Data))
 	r.report.Add(r.bytes, 0)
-	r.packing.Go(func() error { return r.pack(ctx, b) })
-	return nil
+	return r.waiting.put(ctx, b)
 }
 
-func (r *round) pack(ctx context.Context, b service.LogBlock) error {
-	if err := r.batch.Append(b.Stream, b.Data, b.Next); err != nil {
-		return err
+// pack archives one block after the other.
+func (r *round) pack(ctx context.Context) func(service.LogBlock) error {
+	pending := int64(0) // bytes in the batch
+	return func(b service.LogBlock) error {
+		if err := r.batch.Append(b.Stream, b.Data, b.Next); err != nil {
+			return err
+		}
+		if pending += int64(len(b.Data)); pending < commitEvery {
+			return nil
+		}
+		pending = 0
+		return r.batch.Commit(ctx)
 	}
-	if r.pending += int64(len(b.Data)); r.pending < commitEvery {
-		return nil
-	}
-	r.pending = 0
-	return r.batch.Commit(ctx)
 }
 
 func (r *round) count(rec *record.Record) {

@@ -9,12 +9,11 @@ import (
 )
 
 // feed turns blocks into one reader per stream. Each block is handed to take before
-// its bytes are read, and settle is waited for before the next one takes its place.
+// its bytes are read; it is valid until the next one.
 type feed struct {
 	next   func() (service.LogBlock, error, bool)
 	stop   func()
 	take   func(service.LogBlock) error
-	settle func() error
 	stream string
 	head   *service.LogBlock // of the stream to come, or nil
 	data   []byte            // what is left of the present block
@@ -23,7 +22,7 @@ type feed struct {
 }
 
 func newFeed(blocks iter.Seq2[service.LogBlock, error]) *feed {
-	f := &feed{settle: func() error { return nil }}
+	f := &feed{}
 	f.next, f.stop = iter.Pull2(blocks)
 	f.pull()
 	return f
@@ -59,9 +58,6 @@ func (f *feed) nextStream() bool {
 func (f *feed) Read(p []byte) (int, error) {
 	for len(f.data) == 0 {
 		if f.head == nil && !f.ended {
-			if err := f.settle(); err != nil {
-				return 0, err
-			}
 			f.pull()
 		}
 		if f.ended || f.head.Stream != f.stream {
