@@ -16,6 +16,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/database"
@@ -107,12 +108,18 @@ type Batch struct {
 	day     string
 	encoder *zstd.Encoder
 	lengths map[string]int64 // of the day's files by stream, with what is not counted yet
-	streams []*appended
-	current *appended
+	current *frame
+	frames  []*frame // that nobody counts yet
+	bytes   int64    // of lines in them
+	counter errgroup.Group
 }
 
-// appended is one frame of a batch.
-type appended struct {
+// countEvery is how many bytes of lines a killed collection may have to read again,
+// and as many more while they are being counted.
+const countEvery = 64 << 20
+
+// frame is what one stream got at once.
+type frame struct {
 	stream, cursor string
 	path           string
 	file           *os.File
@@ -122,7 +129,7 @@ type appended struct {
 }
 
 // Write puts what the encoder gives behind what is there.
-func (s *appended) Write(p []byte) (int, error) {
+func (s *frame) Write(p []byte) (int, error) {
 	n, err := s.file.WriteAt(p, s.to)
 	s.to += int64(n)
 	return n, err
@@ -144,8 +151,9 @@ func (a *Archive) Begin(ctx context.Context, now time.Time) (*Batch, error) {
 	return b, err
 }
 
-// Append adds lines of a stream, and says how far it has been read then.
-func (b *Batch) Append(stream string, data []byte, cursor string) error {
+// Append adds lines of a stream, and says how far it has been read then. What was
+// appended long ago is committed meanwhile.
+func (b *Batch) Append(ctx context.Context, stream string, data []byte, cursor string) error {
 	if b.current == nil || b.current.stream != stream {
 		if err := b.end(); err != nil {
 			return err
@@ -160,13 +168,16 @@ func (b *Batch) Append(stream string, data []byte, cursor string) error {
 	if _, err := b.encoder.Write(data); err != nil {
 		return fmt.Errorf("archive %s: %w", stream, err)
 	}
+	if b.bytes += int64(len(data)); b.bytes >= countEvery {
+		return b.seal(ctx)
+	}
 	return nil
 }
 
 // start opens the file of a stream and cuts off what nobody counts.
 func (b *Batch) start(stream string) (err error) {
 	length := b.lengths[stream]
-	s := &appended{stream: stream, path: b.archive.file(b.day, stream), from: length, to: length, digest: xxhash.New()}
+	s := &frame{stream: stream, path: b.archive.file(b.day, stream), from: length, to: length, digest: xxhash.New()}
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return err
 	}
@@ -192,20 +203,34 @@ func (b *Batch) end() error {
 		return fmt.Errorf("archive %s: %w", s.stream, err)
 	}
 	b.lengths[s.stream] = s.to
-	b.streams = append(b.streams, s)
+	b.frames = append(b.frames, s)
 	return nil
 }
 
-// Commit lets what was appended last through a power cut, reads it back, and only
-// then counts it, all streams at once.
-func (b *Batch) Commit(ctx context.Context) (err error) {
-	if err := b.end(); err != nil {
+// Commit counts what was appended, and returns when that is done.
+func (b *Batch) Commit(ctx context.Context) error {
+	if err := b.seal(ctx); err != nil {
 		return err
 	}
-	if err := syncDisk(b.archive.dir); err != nil {
-		return fmt.Errorf("archive logs: %w", err)
+	return b.counter.Wait()
+}
+
+// seal has what was appended counted beside what is appended next. One is counted
+// at a time.
+func (b *Batch) seal(ctx context.Context) error {
+	if err := errors.Join(b.end(), b.counter.Wait()); err != nil {
+		return err
 	}
-	tx, err := b.archive.index.BeginTx(ctx, nil)
+	frames := b.frames
+	b.frames, b.bytes = nil, 0
+	b.counter.Go(func() error { return b.archive.count(ctx, b.day, frames) })
+	return nil
+}
+
+// count lets frames through a power cut, reads them back, and only then counts them,
+// all at once.
+func (a *Archive) count(ctx context.Context, day string, frames []*frame) (err error) {
+	tx, err := a.index.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("count what was archived: %w", err)
 	}
@@ -214,29 +239,54 @@ func (b *Batch) Commit(ctx context.Context) (err error) {
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
+	var work errgroup.Group
+	work.Go(func() error { return enter(ctx, tx, day, frames) })
+	work.Go(func() error { return a.prove(frames) })
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// enter writes into tx how far frames go. The end of tx closes the statements.
+func enter(ctx context.Context, tx *sql.Tx, day string, frames []*frame) error {
+	file, err := tx.PrepareContext(ctx, "INSERT OR REPLACE INTO file (day, stream, length) VALUES (?, ?, ?)")
+	if err != nil {
+		return err
+	}
+	stream, err := tx.PrepareContext(ctx, "INSERT OR REPLACE INTO stream (name, cursor) VALUES (?, ?)")
+	if err != nil {
+		return err
+	}
+	for _, s := range frames {
+		_, err := file.ExecContext(ctx, day, s.stream, s.to)
+		if err == nil {
+			_, err = stream.ExecContext(ctx, s.stream, s.cursor)
+		}
+		if err != nil {
+			return fmt.Errorf("count what was archived of %s: %w", s.stream, err)
+		}
+	}
+	return nil
+}
+
+// prove has frames on the disk and reads them back.
+func (a *Archive) prove(frames []*frame) error {
+	if err := syncDisk(a.dir); err != nil {
+		return fmt.Errorf("archive logs: %w", err)
+	}
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return err
 	}
 	defer decoder.Close()
-	for _, s := range b.streams {
-		if err := s.readBack(decoder); err != nil {
+	pieces := bufio.NewReader(nil) // the decoder asks for a few bytes at a time
+	for _, s := range frames {
+		if err := s.readBack(decoder, pieces); err != nil {
 			return fmt.Errorf("read back the archive of %s: %w", s.stream, err)
 		}
-		if err := count(ctx, tx, b.day, s); err != nil {
-			return fmt.Errorf("count what was archived of %s: %w", s.stream, err)
-		}
 	}
-	b.streams = nil
-	return tx.Commit()
-}
-
-func count(ctx context.Context, tx *sql.Tx, day string, s *appended) error {
-	_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO file (day, stream, length) VALUES (?, ?, ?)", day, s.stream, s.to)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO stream (name, cursor) VALUES (?, ?)", s.stream, s.cursor)
-	}
-	return err
+	return nil
 }
 
 // syncDisk makes everything on the disk of dir last: one call costs less than one
@@ -250,15 +300,14 @@ func syncDisk(dir string) error {
 }
 
 // readBack compares what lies in the file with what was to be written.
-func (s *appended) readBack(decoder *zstd.Decoder) (err error) {
+func (s *frame) readBack(decoder *zstd.Decoder, pieces *bufio.Reader) (err error) {
 	f, err := os.Open(s.path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	// The decoder reads in small pieces.
-	frame := bufio.NewReader(io.NewSectionReader(f, s.from, s.to-s.from))
-	if err := decoder.Reset(frame); err != nil {
+	pieces.Reset(io.NewSectionReader(f, s.from, s.to-s.from))
+	if err := decoder.Reset(pieces); err != nil {
 		return err
 	}
 	digest := xxhash.New()
@@ -272,6 +321,7 @@ func (s *appended) readBack(decoder *zstd.Decoder) (err error) {
 // Discard gives up what was not committed.
 func (b *Batch) Discard() error {
 	err := b.end()
-	b.streams = nil
+	_ = b.counter.Wait() // what it could not count is read again
+	b.frames = nil
 	return err
 }

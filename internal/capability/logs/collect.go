@@ -35,9 +35,6 @@ const (
 	opExpire  = "expire"
 )
 
-// commitEvery is how many bytes of lines a killed collection may have to read again.
-const commitEvery = 64 << 20
-
 // Steps lists what is done for each target: collect, then let old days go.
 func (c Collect) Steps() []service.Step {
 	steps := []service.Step{}
@@ -147,13 +144,15 @@ func (r *round) all(ctx context.Context, source service.LogSource) error {
 
 // both packs beside the reading of lines: both take as long.
 func (r *round) both(ctx context.Context, feed *feed) error {
-	work, ctx := errgroup.WithContext(ctx)
+	work, unlessFailed := errgroup.WithContext(ctx)
 	r.waiting = newQueue()
-	work.Go(func() error { return r.waiting.each(r.pack(ctx)) })
+	work.Go(func() error {
+		return r.waiting.each(func(b service.LogBlock) error { return r.batch.Append(ctx, b.Stream, b.Data, b.Next) })
+	})
 	work.Go(func() error {
 		defer r.waiting.close()
 		for feed.nextStream() {
-			if err := r.stream(ctx, feed); err != nil {
+			if err := r.stream(unlessFailed, feed); err != nil {
 				return err
 			}
 		}
@@ -189,21 +188,6 @@ func (r *round) file(ctx context.Context, b service.LogBlock) error {
 	r.bytes += int64(len(b.Data))
 	r.report.Add(r.bytes, 0)
 	return r.waiting.put(ctx, b)
-}
-
-// pack archives one block after the other.
-func (r *round) pack(ctx context.Context) func(service.LogBlock) error {
-	pending := int64(0) // bytes in the batch
-	return func(b service.LogBlock) error {
-		if err := r.batch.Append(b.Stream, b.Data, b.Next); err != nil {
-			return err
-		}
-		if pending += int64(len(b.Data)); pending < commitEvery {
-			return nil
-		}
-		pending = 0
-		return r.batch.Commit(ctx)
-	}
 }
 
 func (r *round) count(rec *record.Record) {

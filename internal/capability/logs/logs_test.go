@@ -147,7 +147,7 @@ func TestWhatAKilledCollectionLeftIsReadAgain(t *testing.T) {
 	}
 	batch, err := archive.Begin(t.Context(), d.now)
 	if err == nil {
-		err = batch.Append("web", []byte("three\n"), "14")
+		err = batch.Append(t.Context(), "web", []byte("three\n"), "14")
 	}
 	if err := errors.Join(err, batch.Discard(), archive.Close()); err != nil { // written, and never counted
 		t.Fatal(err)
@@ -173,11 +173,11 @@ func TestADamagedArchiveIsNotCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := batch.Append("web", []byte(strings.Repeat("a line\n", 100)), "700"); err != nil {
+	if err := batch.Append(t.Context(), "web", []byte(strings.Repeat("a line\n", 100)), "700"); err != nil {
 		t.Fatal(err)
 	}
 	// The other stream ends the frame of the first; then its bytes turn on the disk.
-	if err := batch.Append("worker", []byte("x\n"), "2"); err != nil {
+	if err := batch.Append(t.Context(), "worker", []byte("x\n"), "2"); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(d.dir, "app", "2026-11-25", "web.zst")
@@ -210,7 +210,7 @@ func TestStreamsThatTakeTurns(t *testing.T) {
 	}
 	for i := range 6 {
 		name := []string{"a", "b"}[i%2]
-		if err := batch.Append(name, []byte(fmt.Sprintf("%d\n", i)), fmt.Sprint(i)); err != nil {
+		if err := batch.Append(t.Context(), name, []byte(fmt.Sprintf("%d\n", i)), fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
