@@ -41,8 +41,9 @@ func (in *Instance) Logs(ctx context.Context, from service.Cursors) iter.Seq2[se
 			return
 		}
 		open := sync.OnceValues(func() (*holders, error) { return in.holders(ctx, nil) })
+		var buf []byte
 		for _, l := range in.streams(f, from) {
-			r := &reader{in: in, found: f, log: l, stream: shown(l.path()), open: open, yield: yield}
+			r := &reader{in: in, found: f, log: l, stream: shown(l.path()), open: open, yield: yield, buf: &buf}
 			if err := r.from(ctx, from[r.stream]); errors.Is(err, errEnough) {
 				return
 			} else if err != nil && !yield(service.LogBlock{Stream: r.stream}, fmt.Errorf("read %s: %w", r.stream, err)) {
@@ -86,6 +87,7 @@ type reader struct {
 	stream string
 	open   func() (*holders, error)
 	yield  func(service.LogBlock, error) bool
+	buf    *[]byte // of one file after the other
 	d      *directory
 	cur    cursor
 	gap    string // why lines may be missing before the next block
@@ -372,6 +374,8 @@ func (r *reader) lateIn(ctx context.Context, old []generation, p *position) (don
 
 // read gives out what follows off, and keeps at in step.
 func (r *reader) read(ctx context.Context, s *source, off int64, at *position) error {
+	s.buf = *r.buf
+	defer func() { *r.buf = s.buf }()
 	if err := s.start(off); err != nil {
 		return err
 	}
