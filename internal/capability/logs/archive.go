@@ -221,6 +221,9 @@ func (b *Batch) seal(ctx context.Context) error {
 	if err := errors.Join(b.end(), b.counter.Wait()); err != nil {
 		return err
 	}
+	if len(b.frames) == 0 {
+		return nil // a round without news waits for no disk
+	}
 	frames := b.frames
 	b.frames, b.bytes = nil, 0
 	b.counter.Go(func() error { return b.archive.count(ctx, b.day, frames) })
