@@ -85,6 +85,8 @@ func (t Text) Summary(s Section) string {
 		return t.say("reconcile", args{"score": agreement(s.Run), "agree": clean(s)}) + t.accepted(s)
 	case s.Verb == "logs" && len(s.failed()) == 0:
 		return t.say("logs", args{"lines": sum(s.Run, "lines"), "errors": sum(s.Run, "errors"), "templates": sum(s.Run, "templates")}) + t.accepted(s)
+	case rows(s.Run) != nil && len(s.failed()) == 0:
+		return t.say("rows", rows(s.Run)) + t.accepted(s)
 	case slices.Contains(care(), s.Verb) && len(s.failed()) == 0:
 		return t.say("maintain", args{"n": cared(s.Run)}) + t.accepted(s)
 	case s.Verb == "verify" && clean(s):
@@ -190,6 +192,27 @@ func sum(run journal.Run, fact string) float64 {
 		total += n
 	}
 	return total
+}
+
+// rows adds up what became of the rows of tables that were written anew, by the ends of
+// the facts' names; nil where none was.
+func rows(run journal.Run) args {
+	said, any := args{}, false
+	for _, what := range []string{"before", "taken", "doubled", "replaced", "older", "after"} {
+		total := 0.0
+		for _, target := range run.Targets {
+			for name, fact := range target.Facts {
+				if n, is := number(fact); is && strings.HasSuffix(name, "_rows_"+what) {
+					total, any = total+n, true
+				}
+			}
+		}
+		said[what] = total
+	}
+	if !any {
+		return nil
+	}
+	return said
 }
 
 // number reads a fact, fresh from a kind or back from JSON.

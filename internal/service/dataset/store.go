@@ -28,6 +28,7 @@ type store struct {
 	partial map[string]bool             // of them, those of which something could not be read
 	misfits map[string]map[string]int64 // values by table and column that its type cannot hold
 	created map[string]string           // what documents say of when they were made
+	states  map[string]state            // of the files of the tables, when they were looked for
 	how     how
 	close   func() error
 }
@@ -51,7 +52,7 @@ func (in *Instance) open(ctx context.Context, how how, v *service.Verdict) (*sto
 	}
 	v.Findings = append(v.Findings, unknown...)
 	s := &store{in: in, cfg: cfg, found: map[string][]string{}, asked: map[string]bool{},
-		partial: map[string]bool{}, created: map[string]string{}, misfits: map[string]map[string]int64{}, how: how}
+		partial: map[string]bool{}, created: map[string]string{}, misfits: map[string]map[string]int64{}, states: map[string]state{}, how: how}
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
@@ -78,6 +79,14 @@ func (s *store) start(ctx context.Context) error {
 		}
 		s.found[name] = found
 		reachable = slices.Concat(reachable, found, more)
+		if t.Document != "" {
+			found = []string{s.in.path(t.Document)}
+		}
+		for _, path := range slices.Concat(found, more) {
+			if s.states[path], err = stateOf(path); err != nil {
+				delete(s.states, path) // what is not there does not move
+			}
+		}
 	}
 	scratch, remove, err := s.in.env.Dir(scratchPurpose)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"upkeep/internal/service"
 	"upkeep/internal/service/servicetest"
@@ -290,5 +291,22 @@ func TestQueries(t *testing.T) {
 	}
 	if rows, err := ask("SELECT count(*) AS n FROM leaves"); err != nil || rows[0] != "n=3" {
 		t.Errorf("the other gives %v, %v", rows, err)
+	}
+}
+
+// A document that is written in place is not damaged because it was looked at meanwhile.
+func TestADocumentThatIsBeingWritten(t *testing.T) {
+	l := lay(t)
+	l.write("master.json", master[:100])
+	written := make(chan error, 1)
+	go func() {
+		time.Sleep(lookAgain)
+		written <- os.WriteFile(filepath.Join(l.dir, "master.json"), []byte(master), 0o600)
+	}()
+	if ids, v := l.found(); len(ids) > 0 {
+		t.Errorf("found %v: %+v", ids, v.Findings)
+	}
+	if err := <-written; err != nil {
+		t.Fatal(err)
 	}
 }

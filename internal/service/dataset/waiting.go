@@ -55,6 +55,7 @@ func (s *store) judgeIncrements(ctx context.Context, name string, v *service.Ver
 	if err != nil || len(inc.Files) == 0 {
 		return err
 	}
+	paths = slices.DeleteFunc(paths, s.held(name))
 	v.Set("increments_"+name, len(paths))
 	s.judgeAge("dataset.increments-wait", name, paths, Waiting{AtMost: inc.AtMost, MaxAge: inc.MaxAge}, v)
 	for _, path := range paths {
@@ -67,6 +68,21 @@ func (s *store) judgeIncrements(ctx context.Context, name string, v *service.Ver
 		}
 	}
 	return nil
+}
+
+// held reports whether the table's file says that it holds an increment, which is put away
+// later.
+func (s *store) held(name string) func(path string) bool {
+	var marks []string
+	for _, file := range s.found[name] {
+		if more, err := s.in.merged(seen{Path: s.in.within(file)}); err == nil {
+			marks = append(marks, more...)
+		}
+	}
+	return func(path string) bool {
+		inc, err := s.in.see(path)
+		return err == nil && slices.Contains(marks, inc.mark())
+	}
 }
 
 func (s *store) judgeIncrement(ctx context.Context, name, path string, v *service.Verdict) error {
