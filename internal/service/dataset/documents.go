@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -30,14 +31,8 @@ type target struct {
 
 // readDocuments makes tables of the rows and levels of every document.
 func (s *store) readDocuments(ctx context.Context, v *service.Verdict) error {
-	byPath := map[string][]string{}
-	for name, t := range s.cfg.Tables {
-		if t.Document != "" && s.wants(name) {
-			byPath[t.Document] = append(byPath[t.Document], name)
-		}
-	}
+	byPath := s.documents()
 	for _, path := range slices.Sorted(maps.Keys(byPath)) {
-		slices.Sort(byPath[path])
 		if err := s.readDocument(ctx, path, byPath[path], v); err != nil {
 			return err
 		}
@@ -45,8 +40,19 @@ func (s *store) readDocuments(ctx context.Context, v *service.Verdict) error {
 	return nil
 }
 
+// documents are the tables of each, in order.
+func (s *store) documents() map[string][]string {
+	byPath := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(s.cfg.Tables)) {
+		if t := s.cfg.Tables[name]; t.Document != "" && s.wants(name) {
+			byPath[t.Document] = append(byPath[t.Document], name)
+		}
+	}
+	return byPath
+}
+
 func (s *store) readDocument(ctx context.Context, path string, names []string, v *service.Verdict) error {
-	info, err := os.Stat(s.in.path(path))
+	info, err := os.Stat(s.file(path))
 	if err != nil {
 		v.Crit("dataset.file-missing", path, service.Args{"table": names[0], "files": []string{path}, "dir": s.in.dir})
 		return nil
@@ -66,7 +72,11 @@ func (s *store) readDocument(ctx context.Context, path string, names []string, v
 	if errors.As(err, &fault) {
 		v.Crit("dataset.document-damaged", path, service.Args{"path": path, "reason": string(fault.Reason), "offset": fault.Offset,
 			"way": fault.Way, "detail": fault.Detail, "size": info.Size()})
-		return nil
+		s.faults[path] = fault
+		if !s.how.broken {
+			return nil
+		}
+		err = nil
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
@@ -132,12 +142,18 @@ func (s *store) target(ctx context.Context, r *reading, at, name, table string, 
 }
 
 func (r *reading) run(s *store) error {
-	file, err := os.Open(s.in.path(r.path))
+	file, err := os.Open(s.file(r.path))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	err = document.Read(file, r.patterns, func(row document.Row) error { return r.put(s, row) })
+	var from io.Reader = file
+	if s.how.broken {
+		if from, err = content(file); err != nil {
+			return err
+		}
+	}
+	err = document.Read(from, r.patterns, func(row document.Row) error { return r.put(s, row) })
 	for _, into := range r.into {
 		if into.filler != nil {
 			err = errors.Join(err, into.filler.Close())
@@ -145,6 +161,15 @@ func (r *reading) run(s *store) error {
 		}
 	}
 	return err
+}
+
+// content is a document without a byte order mark.
+func content(file *os.File) (*io.SectionReader, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return document.Content(file, info.Size()), nil
 }
 
 func (r *reading) put(s *store, row document.Row) error {

@@ -84,24 +84,30 @@ func (s *store) view(ctx context.Context, name string, files []string, v *servic
 		return ctx.Err()
 	}
 	t := s.cfg.Tables[name]
-	var parts []string
 	for _, column := range slices.Sorted(maps.Keys(t.Columns)) {
-		c := t.Columns[column]
-		switch {
-		case there[column]:
-			parts = append(parts, fmt.Sprintf("try_cast(%s AS %s) AS %s, %s AS %s", tables.Name(column), c.sql(), tables.Name(column), tables.Name(column), tables.Name(raw+column)))
-		default:
-			parts = append(parts, fmt.Sprintf("NULL::%s AS %s, NULL AS %s", c.sql(), tables.Name(column), tables.Name(raw+column)))
-			if !c.optional() {
-				v.Crit("dataset.column-missing", name+"."+column, service.Args{"table": name, "column": column, "there": slices.Sorted(maps.Keys(there))})
-			}
+		if !there[column] && !t.Columns[column].optional() {
+			v.Crit("dataset.column-missing", name+"."+column, service.Args{"table": name, "column": column, "there": slices.Sorted(maps.Keys(there))})
 		}
 	}
-	if err := s.db.Do(ctx, "CREATE VIEW "+tables.Name(whole+name)+" AS SELECT "+strings.Join(parts, ", ")+" FROM "+from); err != nil {
+	if err := s.db.Do(ctx, "CREATE VIEW "+tables.Name(whole+name)+" AS SELECT "+t.typed(there)+" FROM "+from); err != nil {
 		return fmt.Errorf("make a table of %s: %w", name, err)
 	}
 	s.asked[name] = true
 	return s.face(ctx, name)
+}
+
+// typed are the declared columns by their types, each beside what lies in the file.
+func (t Table) typed(there map[string]bool) string {
+	var parts []string
+	for _, column := range slices.Sorted(maps.Keys(t.Columns)) {
+		name, raw, sql := tables.Name(column), tables.Name(raw+column), t.Columns[column].sql()
+		if there[column] {
+			parts = append(parts, fmt.Sprintf("try_cast(%[1]s AS %[3]s) AS %[1]s, %[1]s AS %[2]s", name, raw, sql))
+		} else {
+			parts = append(parts, fmt.Sprintf("NULL::%[3]s AS %[1]s, NULL AS %[2]s", name, raw, sql))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Prefixes of names that queries of others do not need: the view with the columns as they

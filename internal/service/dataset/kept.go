@@ -107,6 +107,21 @@ func (in *Instance) keptAs(info fs.FileInfo) string {
 	return ""
 }
 
+// keptState finds the original that was a file in that state.
+func (in *Instance) keptState(was state) string {
+	entries, err := os.ReadDir(in.path(keptIn))
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		kept := filepath.Join(keptIn, e.Name())
+		if is, err := stateOf(in.path(kept)); err == nil && is == was {
+			return kept
+		}
+	}
+	return ""
+}
+
 // replace puts a finished draft in the place of the file that was planned for, and keeps
 // that one. A file that somebody changed or replaced meanwhile stays.
 func (in *Instance) replace(path, draft string, was state) (done replaced, err error) {

@@ -13,6 +13,7 @@ import (
 
 	"upkeep/internal/service"
 	"upkeep/internal/tables"
+	"upkeep/internal/tables/document"
 )
 
 const scratchPurpose = "tables"
@@ -29,6 +30,8 @@ type store struct {
 	misfits map[string]map[string]int64 // values by table and column that its type cannot hold
 	created map[string]string           // what documents say of when they were made
 	states  map[string]state            // of the files of the tables, when they were looked for
+	faults  map[string]*document.Fault  // of documents that are broken
+	scratch string                      // directory for what is larger than memory
 	how     how
 	close   func() error
 }
@@ -38,6 +41,10 @@ type how struct {
 	budget int64             // bytes of tables; negative = any number
 	pages  bool              // compare the checksums of all pages, too
 	only   func(string) bool // tables that are asked; nil = all
+	// instead are files that are read in the place of others: paths, by paths below the store.
+	instead map[string]string
+	// broken documents give the rows before their fault, too.
+	broken bool
 }
 
 // open lists the files, starts the database and makes a table of everything that can be
@@ -52,7 +59,7 @@ func (in *Instance) open(ctx context.Context, how how, v *service.Verdict) (*sto
 	}
 	v.Findings = append(v.Findings, unknown...)
 	s := &store{in: in, cfg: cfg, found: map[string][]string{}, asked: map[string]bool{},
-		partial: map[string]bool{}, created: map[string]string{}, misfits: map[string]map[string]int64{}, states: map[string]state{}, how: how}
+		partial: map[string]bool{}, created: map[string]string{}, faults: map[string]*document.Fault{}, misfits: map[string]map[string]int64{}, states: map[string]state{}, how: how}
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
@@ -77,6 +84,9 @@ func (s *store) start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		for i := range found {
+			found[i] = s.file(s.in.within(found[i]))
+		}
 		s.found[name] = found
 		reachable = slices.Concat(reachable, found, more)
 		if t.Document != "" {
@@ -92,12 +102,21 @@ func (s *store) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make room for tables: %w", err)
 	}
+	s.scratch = scratch
 	s.db, err = tables.Open(ctx, tables.Limits{Scratch: scratch}, reachable, nil)
 	if err != nil {
 		return errors.Join(err, remove())
 	}
 	s.close = func() error { return errors.Join(s.db.Close(), remove()) }
 	return nil
+}
+
+// file is what is read for a path below the store.
+func (s *store) file(name string) string {
+	if other := s.how.instead[name]; other != "" {
+		return other
+	}
+	return s.in.path(name)
 }
 
 // find lists files by patterns, sorted, each once.

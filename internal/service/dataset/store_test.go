@@ -71,14 +71,30 @@ func (l *lain) write(name, content string) {
 
 func (l *lain) parquet(name, query string) {
 	l.t.Helper()
+	l.parquetAs(name, query, "ROW_GROUP_SIZE 100000")
+}
+
+func (l *lain) parquetAs(name, query, option string) {
+	l.t.Helper()
+	l.ask("COPY (" + query + ") TO '" + name + "' (FORMAT parquet, " + option + ")")
+}
+
+// ask runs a statement with files of the store by their names.
+func (l *lain) ask(statement string) string {
+	l.t.Helper()
 	db, err := tables.Open(l.t.Context(), tables.Limits{}, nil, []string{l.dir})
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	if err := db.Do(l.t.Context(), "COPY ("+query+") TO "+tables.Text(filepath.Join(l.dir, name))+" (FORMAT parquet)"); err != nil {
+	for _, before := range []string{"read_parquet('", "TO '"} {
+		statement = strings.ReplaceAll(statement, before, before+l.dir+"/")
+	}
+	row, err := db.One(l.t.Context(), statement)
+	if err != nil {
 		l.t.Fatal(err)
 	}
+	return fmt.Sprint(row.Values...)
 }
 
 func (l *lain) instance() *Instance {

@@ -46,13 +46,19 @@ func (r *reader) document() error {
 	if _, err := r.value(open); err != nil {
 		return err
 	}
-	if _, err := r.dec.ReadToken(); err != io.EOF {
-		if err == nil {
-			err = errMore
-		}
-		return err
+	return r.ended()
+}
+
+// ended reports what follows after the end.
+func (r *reader) ended() error {
+	_, err := r.dec.ReadToken()
+	switch err {
+	case io.EOF:
+		return nil
+	case nil:
+		return errMore
 	}
-	return nil
+	return err
 }
 
 // value reads one value and returns it when it is none with values of its own.

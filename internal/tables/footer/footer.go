@@ -1,5 +1,6 @@
 // Package footer looks at Parquet files without reading their values: what the footer
-// says, and whether every page is as it was written. A hostile file gives an error; it
+// says, and whether every page is as it was written. It also copies row groups as they
+// are, with other values in single columns. A hostile file gives an error; it
 // neither ends the program nor makes it take more memory than maxFooter.
 package footer
 
