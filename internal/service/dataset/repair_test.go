@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
 
+	"upkeep/internal/catalogue"
 	"upkeep/internal/service"
 	"upkeep/internal/tables/footer"
 )
@@ -416,5 +418,32 @@ func TestPagesWithoutChecksums(t *testing.T) {
 	}
 	if ids, steps := l.plan(); strings.Join(ids, ", ") != "salvage results.parquet" || fmt.Sprint(steps[0].Title.Args["groups"]) != "[1 (2048)]" {
 		t.Errorf("planned %v", ids)
+	}
+}
+
+// Titles have words in both languages, whichever kind plans the work.
+func TestTitlesHaveWords(t *testing.T) {
+	c, err := catalogue.New(catalogue.Source{Prefix: Kind.Name(), Text: Kind.Text()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := lay(t)
+	l.replace(`"total_tests": 10}`, `"total_tests": 0}`)
+	_, mend := l.plan()
+	l.write("master.json", master[:strings.Index(master, `"gpt"`)])
+	_, save := l.plan()
+	l.write("master.json", "")
+	_, none := l.plan()
+	l = numbered(t)
+	l.write("results.parquet", strings.Replace(l.read("results.parquet"), "m2", "\xff\xff", 1))
+	_, groups := l.plan()
+	for _, s := range slices.Concat(mend, save, none, groups) {
+		for _, lang := range catalogue.Languages() {
+			if title := c.Words(lang).Message(s.Title.ID, s.Title.Args); strings.ContainsAny(title, "!?<") {
+				t.Errorf("%s: %s", s.ID, title)
+			} else {
+				t.Log(title)
+			}
+		}
 	}
 }

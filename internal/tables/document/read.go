@@ -1,6 +1,7 @@
 package document
 
 import (
+	"errors"
 	"io"
 	"strconv"
 
@@ -52,11 +53,11 @@ func (r *reader) document() error {
 // ended reports what follows after the end.
 func (r *reader) ended() error {
 	_, err := r.dec.ReadToken()
-	switch err {
-	case io.EOF:
-		return nil
-	case nil:
+	switch {
+	case err == nil:
 		return errMore
+	case errors.Is(err, io.EOF):
+		return nil
 	}
 	return err
 }

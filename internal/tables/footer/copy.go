@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -192,10 +193,9 @@ func (c *copying) encoded(group, column int, chunk *format.ColumnChunk, other ma
 	}
 	var alone bytes.Buffer
 	w := parquet.NewWriter(&alone, parquet.NewSchema("alone", parquet.Group{name: plainNode(node)}), parquet.Compression(parquet.LookupCompressionCodec(chunk.MetaData.Codec)))
-	if err := refill(w.ColumnWriters()[0], c.file.RowGroups()[group].ColumnChunks()[column], node, other); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
+	pages := c.file.RowGroups()[group].ColumnChunks()[column].Pages()
+	err := (&refilling{to: w.ColumnWriters()[0], node: node, other: other}).all(pages)
+	if err := errors.Join(err, pages.Close(), w.Close()); err != nil {
 		return err
 	}
 	made, err := parquet.OpenFile(bytes.NewReader(alone.Bytes()), int64(alone.Len()), parquet.SkipPageIndex(true))
@@ -215,41 +215,62 @@ func plainNode(c *parquet.Column) parquet.Node {
 	return parquet.Leaf(c.Type())
 }
 
-func refill(to *parquet.ColumnWriter, from parquet.ColumnChunk, node *parquet.Column, other map[int64]any) error {
-	pages := from.Pages()
-	defer func() { _ = pages.Close() }() // it was only read
-	var row int64
+// refilling copies the values of one column of a row group, with others in some rows.
+type refilling struct {
+	to    *parquet.ColumnWriter
+	node  *parquet.Column
+	other map[int64]any
+	row   int64
+}
+
+func (r *refilling) all(pages parquet.Pages) error {
 	values := make([]parquet.Value, 1024)
 	for {
 		page, err := pages.ReadPage()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		for reader := page.Values(); err == nil; {
-			var n int
-			n, err = reader.ReadValues(values)
-			for i := range values[:n] {
-				if v, is := other[row]; is {
-					made, fits := valueOf(v, node.Type().Kind())
-					if !fits {
-						return fmt.Errorf("%v is no %s", v, node.Type())
-					}
-					values[i] = made.Level(0, node.MaxDefinitionLevel(), 0)
-				}
-				row++
-			}
-			if _, failed := to.WriteRowValues(values[:n]); failed != nil {
-				return failed
-			}
-		}
+		err = r.page(page.Values(), values)
 		parquet.Release(page)
-		if err != io.EOF {
+		if err != nil {
 			return err
 		}
 	}
+}
+
+func (r *refilling) page(from parquet.ValueReader, values []parquet.Value) error {
+	for {
+		n, err := from.ReadValues(values)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if err := r.change(values[:n]); err != nil {
+			return err
+		}
+		if _, err := r.to.WriteRowValues(values[:n]); err != nil {
+			return err
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+func (r *refilling) change(values []parquet.Value) error {
+	for i := range values {
+		if v, is := r.other[r.row]; is {
+			made, fits := valueOf(v, r.node.Type().Kind())
+			if !fits {
+				return fmt.Errorf("%v is no %s", v, r.node.Type())
+			}
+			values[i] = made.Level(0, r.node.MaxDefinitionLevel(), 0)
+		}
+		r.row++
+	}
+	return nil
 }
 
 func valueOf(v any, kind parquet.Kind) (parquet.Value, bool) {
