@@ -11,6 +11,7 @@ import (
 	"upkeep/internal/engine"
 	"upkeep/internal/inventory"
 	"upkeep/internal/service"
+	"upkeep/internal/tables/write"
 )
 
 // diagnoseOp judges stores of data files value by value.
@@ -71,4 +72,45 @@ func (a *App) query(ctx context.Context, target, statement string, yield func(se
 		}
 	}
 	return nil
+}
+
+// DataExport asks for an answer as a file: of a statement, or of a whole table.
+type DataExport struct {
+	Target, Table, Statement, File string
+	Force, BOM, Raw, Cut           bool
+}
+
+// DataExported is what was written.
+type DataExported struct {
+	Rows, Bytes int64
+	Sheets      int   // of XLSX
+	Cut         int64 // cells
+}
+
+// ExportData writes what one target answers as a file. Nothing is recorded: the target
+// stays as it is.
+func (a *App) ExportData(ctx context.Context, ask DataExport) (DataExported, error) {
+	targets, err := a.offering("query", []string{ask.Target})
+	if err != nil {
+		return DataExported{}, err
+	}
+	e := data.Export{Target: targets[0], Statement: ask.Statement, File: ask.File, Force: ask.Force,
+		Options: write.Options{BOM: ask.BOM, Raw: ask.Raw, Cut: ask.Cut}}
+	if ask.Table != "" {
+		e.Statement = data.Everything(ask.Table)
+	}
+	tell := a.telling(targets[0].Name, service.Message{ID: "data.export", Args: service.Args{"target": targets[0].Name, "file": ask.File}})
+	tell(engine.Started, 0)
+	done, err := e.Write(ctx, service.Report{Progress: func(n, _ int64) { tell(engine.Moving, n) }})
+	tell(engine.Finished, 0)
+	return DataExported{Rows: done.Rows, Bytes: done.Bytes, Sheets: done.Sheets, Cut: done.Cut}, err
+}
+
+// telling tells whoever looks of work that no engine runs.
+func (a *App) telling(target string, title service.Message) func(engine.State, int64) {
+	return func(state engine.State, done int64) {
+		if a.opt.Watch != nil {
+			a.opt.Watch(engine.Event{Step: title.ID, Target: target, Verb: "data", Title: title, State: state, Done: done})
+		}
+	}
 }

@@ -110,6 +110,15 @@ type Queryer interface {
 	Query(ctx context.Context, statement string) iter.Seq2[Row, error]
 }
 
+// Describer names the columns of an answer, for one that may have no rows to tell them.
+type Describer interface {
+	Columns(ctx context.Context, statement string) ([]string, error)
+}
+
+// Holder says whether a file of that name would lie in what the target holds: nothing but
+// its care may put one there.
+type Holder interface{ Holds(path string) bool }
+
 // Row is one row of a Queryer's answer.
 type Row struct {
 	Columns []string // names, where the statement gives any; shared by all rows of an answer

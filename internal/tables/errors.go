@@ -26,6 +26,10 @@ func Said(err error) string {
 	return said
 }
 
+// Exhausted reports whether an error says that a statement needs more memory than it was
+// given.
+func Exhausted(err error) bool { return is(err, duckdb.ErrorTypeOutOfMemory) }
+
 func is(err error, kinds ...duckdb.ErrorType) bool {
 	var of *duckdb.Error
 	return errors.As(err, &of) && slices.Contains(kinds, of.Type)

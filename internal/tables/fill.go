@@ -22,6 +22,7 @@ type Filler struct {
 	conn     *sql.Conn
 	appender *duckdb.Appender
 	row      []driver.Value
+	rows     int              // the driver holds what is not flushed beside DuckDB's limit
 	Misfits  map[string]int64 // values by column that its type cannot hold: null in the table
 }
 
@@ -58,7 +59,13 @@ func (f *Filler) Add(values ...any) error {
 		}
 		f.row[i] = v
 	}
-	return f.appender.AppendRow(f.row...)
+	if err := f.appender.AppendRow(f.row...); err != nil {
+		return err
+	}
+	if f.rows++; f.rows%piece == 0 {
+		return f.appender.Flush()
+	}
+	return nil
 }
 
 // Close makes the rows visible.

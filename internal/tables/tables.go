@@ -21,6 +21,7 @@ type Limits struct {
 	Memory  int64  // bytes that DuckDB aims to stay under; 0 = 256 MiB
 	Threads int    // 0 = one per core
 	Scratch string // directory where it puts what is larger; "" = larger work fails
+	Ordered bool   // rows stay in the order in which they were put in; costs memory
 }
 
 const usualMemory = 256 << 20
@@ -56,7 +57,7 @@ func confine(l Limits, files, dirs []string) []string {
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
 		"SET allow_community_extensions = false",
-		"SET preserve_insertion_order = false", // orders that matter are asked for
+		fmt.Sprintf("SET preserve_insertion_order = %t", l.Ordered), // else orders that matter are asked for
 		"SET TimeZone = 'UTC'",
 		"SET allowed_paths = " + List(files),
 		"SET allowed_directories = " + List(dirs),
@@ -88,23 +89,30 @@ type Row struct {
 // Rows answers one statement of our own, row by row.
 func (d *DB) Rows(ctx context.Context, statement string, args ...any) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		rows, err := d.db.QueryContext(ctx, statement, args...)
-		if err != nil {
-			yield(Row{}, err)
-			return
-		}
-		if err := each(rows, yield); err != nil {
+		if _, err := ask(ctx, d.db, yield, statement, args...); err != nil {
 			yield(Row{}, err)
 		}
 	}
 }
 
-// each reports errors of the rows; nil when yield wanted no more.
-func each(rows *sql.Rows, yield func(Row, error) bool) (err error) {
+type querier interface {
+	QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error)
+}
+
+// ask yields the rows of an answer and reports whether more of them are wanted.
+func ask(ctx context.Context, on querier, yield func(Row, error) bool, statement string, args ...any) (wanted bool, err error) {
+	rows, err := on.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return false, err
+	}
+	return each(rows, yield)
+}
+
+func each(rows *sql.Rows, yield func(Row, error) bool) (wanted bool, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	columns, err := rows.Columns()
 	if err != nil {
-		return err
+		return false, err
 	}
 	values, places := make([]any, len(columns)), make([]any, len(columns))
 	for i := range values {
@@ -112,17 +120,17 @@ func each(rows *sql.Rows, yield func(Row, error) bool) (err error) {
 	}
 	for rows.Next() {
 		if err := rows.Scan(places...); err != nil {
-			return err
+			return false, err
 		}
 		plain := make([]any, len(values))
 		for i, v := range values {
 			plain[i] = plainOf(v)
 		}
 		if !yield(Row{columns, plain}, nil) {
-			return nil
+			return false, nil
 		}
 	}
-	return rows.Err()
+	return true, rows.Err()
 }
 
 // One is the first row of an answer.
@@ -135,19 +143,6 @@ func (d *DB) One(ctx context.Context, statement string, args ...any) (Row, error
 
 // ErrNotSelect says that a statement is more or other than one SELECT.
 var ErrNotSelect = errors.New("not one SELECT")
-
-// Select answers a statement that somebody else wrote: exactly one SELECT. DuckDB's own
-// parser decides, before anything is run: preparing several statements would run all but the
-// last.
-func (d *DB) Select(ctx context.Context, statement string) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		if err := d.judge(ctx, statement); err != nil {
-			yield(Row{}, err)
-			return
-		}
-		d.Rows(ctx, statement)(yield)
-	}
-}
 
 // OneSelect reports whether a statement is exactly one SELECT, without running it.
 func OneSelect(ctx context.Context, statement string) error {

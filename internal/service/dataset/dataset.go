@@ -34,6 +34,8 @@ var (
 	_ service.Driller    = (*Instance)(nil)
 	_ service.Verifier   = (*Instance)(nil)
 	_ service.Extractor  = (*Instance)(nil)
+	_ service.Describer  = (*Instance)(nil)
+	_ service.Holder     = (*Instance)(nil)
 )
 
 // Instance is one store. It keeps nothing open between calls.

@@ -149,7 +149,7 @@ func (r *reading) run(s *store) error {
 	defer func() { _ = file.Close() }() // it was only read
 	var from io.Reader = file
 	if s.how.broken {
-		if from, err = content(file); err != nil {
+		if from, err = unmarked(file); err != nil {
 			return err
 		}
 	}
@@ -163,8 +163,8 @@ func (r *reading) run(s *store) error {
 	return err
 }
 
-// content is a document without a byte order mark.
-func content(file *os.File) (*io.SectionReader, error) {
+// unmarked is a document without a byte order mark.
+func unmarked(file *os.File) (*io.SectionReader, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err

@@ -173,7 +173,7 @@ func (in *Instance) undoReplace(_ context.Context, done json.RawMessage) ([]serv
 		return nil, fmt.Errorf("read what was done: %w", errors.Join(err, service.ErrUnsupported))
 	}
 	return []service.Step{step(opBringBack, service.Reversible, r.Path, r,
-		service.Message{ID: "dataset." + opBringBack, Args: service.Args{"path": r.Path, "kept": r.Kept}})}, nil
+		service.Message{ID: opBringBack, Args: service.Args{"path": r.Path, "kept": r.Kept}})}, nil
 }
 
 // bringBack does it. A file that is back already is done.

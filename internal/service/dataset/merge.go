@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"upkeep/internal/service"
@@ -231,7 +230,7 @@ func (in *Instance) rewrite(ctx context.Context, w uniting, v *service.Verdict) 
 	}
 	draft := filepath.Join(filepath.Dir(path), draftOf+filepath.Base(path))
 	defer func() { err = errors.Join(err, gone(draft)) }()
-	if err := in.draft(ctx, &w, draft, made); err != nil {
+	if err := in.drafted(ctx, &w, draft, made); err != nil {
 		return done, err
 	}
 	if err := in.unchanged(w.Increments...); err != nil { // while they were read
@@ -241,9 +240,9 @@ func (in *Instance) rewrite(ctx context.Context, w uniting, v *service.Verdict) 
 	return in.replace(path, draft, w.Main.state)
 }
 
-// draft writes and proves the new file; nothing of it depends on the memory of this
+// drafted writes and proves the new file; nothing of it depends on the memory of this
 // machine when it returns.
-func (in *Instance) draft(ctx context.Context, w *uniting, draft, made string) error {
+func (in *Instance) drafted(ctx context.Context, w *uniting, draft, made string) error {
 	if err := in.unchanged(append(slices.Clone(w.Increments), w.Main)...); err != nil {
 		return err
 	}
@@ -313,17 +312,11 @@ func (w uniting) id() string {
 
 // like gives a draft mode and owner of what it replaces, and has it on the disk.
 func like(path, draft string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
 	file, err := os.OpenFile(draft, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	of := info.Sys().(*syscall.Stat_t)
-	err = errors.Join(file.Chmod(info.Mode().Perm()), file.Chown(int(of.Uid), int(of.Gid)))
-	return errors.Join(err, file.Sync(), file.Close())
+	return errors.Join(owned(file, path), file.Sync(), file.Close())
 }
 
 func gone(path string) error {

@@ -55,7 +55,7 @@ func (s *store) files() map[string][]string {
 func refusal(path, reason string, more service.Args) []service.Step {
 	args := service.Args{"path": path, "reason": reason, "detail": "", "left": 0}
 	maps.Copy(args, more)
-	return []service.Step{step(opRefuse, service.ReadOnly, path, args, service.Message{ID: "dataset." + opRefuse, Args: args})}
+	return []service.Step{step(opRefuse, service.ReadOnly, path, args, service.Message{ID: opRefuse, Args: args})}
 }
 
 // planDocument mends sums and derived values, or saves the beginning of a broken
@@ -126,7 +126,7 @@ func (s *store) planMending(ctx context.Context, m mending) (steps []service.Ste
 		return nil, err
 	}
 	if c.Places > 0 {
-		steps = append(steps, step(opRepair, service.Reversible, m.Path, m, service.Message{ID: "dataset." + opRepair, Args: service.Args{"path": m.Path, "places": c.Places,
+		steps = append(steps, step(opRepair, service.Reversible, m.Path, m, service.Message{ID: opRepair, Args: service.Args{"path": m.Path, "places": c.Places,
 			"worst": c.Worst.Place, "before": shownValue(c.Worst.Before), "after": shownValue(c.Worst.After)}}))
 	}
 	if c.Left > 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path/filepath"
 	"strings"
 
 	"upkeep/internal/service"
@@ -19,26 +20,75 @@ func (in *Instance) Query(ctx context.Context, statement string) iter.Seq2[servi
 			yield(service.Row{}, refused(err, nil))
 			return
 		}
-		var v service.Verdict
-		s, err := in.asked(ctx, statement, &v)
+		err := in.answer(ctx, statement, little, yield)
+		if tables.Exhausted(err) { // which shows before the first row
+			err = in.answer(ctx, statement, usual, yield)
+		}
 		if err != nil {
 			yield(service.Row{}, err)
-			return
-		}
-		defer func() { _ = s.close() }() // it was only read
-		for row, err := range s.db.Select(ctx, statement) {
-			if !yield(service.Row(row), refused(err, v.Findings)) {
-				return
-			}
 		}
 	}
 }
 
+// memory is what an answer may take; every thread needs some of it. What is larger goes to
+// the scratch directory.
+type memory struct {
+	bytes   int64
+	threads int
+}
+
+// The little is for most answers, which are read, and maybe written to a file, beside it. Many
+// wide columns need more.
+var little, usual = memory{96 << 20, 2}, memory{}
+
+func (in *Instance) answer(ctx context.Context, statement string, m memory, yield func(service.Row, error) bool) error {
+	var v service.Verdict
+	s, err := in.asked(ctx, statement, m, &v)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }() // it was only read
+	for row, err := range s.db.Select(ctx, statement) {
+		if err != nil {
+			return refused(err, v.Findings)
+		}
+		if !yield(service.Row(row), nil) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Columns names those of the answer to a statement.
+func (in *Instance) Columns(ctx context.Context, statement string) (names []string, err error) {
+	for row, err := range in.Query(ctx, "SELECT column_name FROM (DESCRIBE "+strings.TrimRight(statement, "; \n\t")+"\n)") {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, row.Values[0].(string))
+	}
+	return names, nil
+}
+
+// Holds reports whether a file would lie in the store, wherever links lead.
+func (in *Instance) Holds(path string) bool {
+	dir, err := filepath.EvalSymlinks(in.dir)
+	if err != nil {
+		return false // there is no store
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err == nil {
+		folder, err = filepath.EvalSymlinks(folder)
+	}
+	within, relErr := filepath.Rel(dir, folder)
+	return err == nil && relErr == nil && filepath.IsLocal(within)
+}
+
 // asked opens the tables that a statement names. One of which something cannot be read
 // is none: its answer would be of the rest.
-func (in *Instance) asked(ctx context.Context, statement string, v *service.Verdict) (*store, error) {
+func (in *Instance) asked(ctx context.Context, statement string, m memory, v *service.Verdict) (*store, error) {
 	named := func(table string) bool { return strings.Contains(strings.ToLower(statement), strings.ToLower(table)) }
-	s, err := in.open(ctx, how{budget: -1, only: named}, v)
+	s, err := in.open(ctx, how{budget: -1, only: named, memory: m}, v)
 	if err != nil {
 		return nil, err
 	}

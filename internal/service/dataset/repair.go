@@ -36,46 +36,31 @@ func (in *Instance) repair(ctx context.Context, s service.Step, r service.Report
 	if err != nil {
 		return o, err
 	}
-	release, err := in.lockedAll(ctx, m.Tables)
-	if err != nil {
-		return o, err
-	}
-	defer func() { err = errors.Join(err, release()) }()
-	from, repeated, err := in.original(m)
-	if err != nil {
-		return o, err
-	}
-	draft, places, err := in.mended(ctx, m, from, s.Op == opSalvage)
-	if err != nil {
-		return o, fmt.Errorf("write %s anew: %w", m.Path, err)
-	}
-	defer func() { _ = os.Remove(draft) }() // gone once it has taken the place
-	done, err := in.placed(m, draft, from, repeated)
-	if err != nil {
-		return o, err
-	}
-	r.Add(done.Is.Size, done.Is.Size)
-	m.tell(s.Op, places, done, &o.Verdict)
-	o.Result, err = json.Marshal(done)
+	err = in.locked(ctx, false, func() error {
+		done, err := in.mend(ctx, m, s.Op, &o.Verdict)
+		if err == nil {
+			r.Add(done.Is.Size, done.Is.Size)
+			o.Result, err = json.Marshal(done)
+		}
+		return err
+	})
 	return o, err
 }
 
-func (in *Instance) lockedAll(ctx context.Context, names []string) (release func() error, err error) {
-	var held []func() error
-	release = func() (err error) {
-		for _, r := range slices.Backward(held) {
-			err = errors.Join(err, r())
-		}
-		return err
+func (in *Instance) mend(ctx context.Context, m mending, op string, v *service.Verdict) (done replaced, err error) {
+	from, repeated, err := in.original(m)
+	if err != nil {
+		return done, err
 	}
-	for _, name := range names {
-		one, err := in.locked(ctx, name)
-		if err != nil {
-			return nil, errors.Join(err, release())
-		}
-		held = append(held, one)
+	draft, places, err := in.mended(ctx, m, from, op == opSalvage)
+	if err != nil {
+		return done, fmt.Errorf("write %s anew: %w", m.Path, err)
 	}
-	return release, nil
+	defer func() { _ = os.Remove(draft) }() // gone once it has taken the place
+	if done, err = in.placed(m, draft, from, repeated); err == nil {
+		m.tell(op, places, done, v)
+	}
+	return done, err
 }
 
 // original is the file that was planned for: at its place, or, where an earlier try was

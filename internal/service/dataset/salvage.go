@@ -35,7 +35,7 @@ func (in *Instance) salvaged(ctx context.Context, m mending, from string) (draft
 	if err != nil {
 		return "", err
 	}
-	whole, err := content(file)
+	whole, err := unmarked(file)
 	if err != nil {
 		return "", err
 	}
@@ -44,7 +44,7 @@ func (in *Instance) salvaged(ctx context.Context, m mending, from string) (draft
 
 // saves measures how much of a broken document can be kept.
 func saves(cfg Config, names []string, file *os.File) (document.Saved, error) {
-	whole, err := content(file)
+	whole, err := unmarked(file)
 	if err != nil {
 		return document.Saved{}, err
 	}

@@ -45,6 +45,7 @@ type how struct {
 	instead map[string]string
 	// broken documents give the rows before their fault, too.
 	broken bool
+	memory memory // the zero value is the usual
 }
 
 // open lists the files, starts the database and makes a table of everything that can be
@@ -103,7 +104,7 @@ func (s *store) start(ctx context.Context) error {
 		return fmt.Errorf("make room for tables: %w", err)
 	}
 	s.scratch = scratch
-	s.db, err = tables.Open(ctx, tables.Limits{Scratch: scratch}, reachable, nil)
+	s.db, err = tables.Open(ctx, tables.Limits{Scratch: scratch, Memory: s.how.memory.bytes, Threads: s.how.memory.threads}, reachable, nil)
 	if err != nil {
 		return errors.Join(err, remove())
 	}
