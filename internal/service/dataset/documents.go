@@ -27,6 +27,7 @@ type target struct {
 	filler  *tables.Filler
 	columns []string // fields that are asked for, after the captures
 	created string   // field of the document itself, instead of a table
+	rows    int64    // so far: the place of the next one among those of its pattern
 }
 
 // readDocuments makes tables of the rows and levels of every document.
@@ -129,7 +130,7 @@ func (s *store) target(ctx context.Context, r *reading, at, name, table string, 
 	for _, capture := range pattern.Captures() {
 		columns = append(columns, tables.Column{Name: capture, Type: "VARCHAR"})
 	}
-	filler, err := s.db.Fill(ctx, table, append(columns, fields...))
+	filler, err := s.db.Fill(ctx, table, slices.Concat(columns, fields, []tables.Column{{Name: nth, Type: "BIGINT"}}))
 	if err != nil {
 		return err
 	}
@@ -173,21 +174,22 @@ func unmarked(file *os.File) (*io.SectionReader, error) {
 }
 
 func (r *reading) put(s *store, row document.Row) error {
-	into := r.into[row.Pattern]
+	into := &r.into[row.Pattern]
 	if into.filler == nil {
 		if made := row.Fields[into.created]; made != nil {
 			s.created[into.table] = fmt.Sprint(made)
 		}
 		return nil
 	}
-	values := make([]any, 0, len(row.Keys)+len(into.columns))
+	values := make([]any, 0, len(row.Keys)+len(into.columns)+1)
 	for _, key := range row.Keys {
 		values = append(values, key)
 	}
 	for _, name := range into.columns {
 		values = append(values, row.Fields[name])
 	}
-	return into.filler.Add(values...)
+	into.rows++
+	return into.filler.Add(append(values, into.rows-1)...)
 }
 
 func (s *store) misfit(table string, counts map[string]int64) {

@@ -61,7 +61,7 @@ func mendedOf(table, path string) string { return whole + "mended " + table + " 
 func (s *store) mend(ctx context.Context, path string, names []string) error {
 	for _, name := range names {
 		t := s.cfg.Tables[name]
-		rows := fmt.Sprintf("SELECT rowid AS %s, * FROM %s", tables.Name(nth), tables.Name(whole+name))
+		rows := "FROM " + tables.Name(whole+name)
 		if t.Document == "" {
 			from := "read_parquet(" + tables.Text(s.file(path)) + ", file_row_number = true)"
 			there, err := s.columns(ctx, from)
@@ -169,8 +169,8 @@ func (s *store) level(name, path, at string, fields []string) (level, error) {
 		sums = append(sums, fmt.Sprintf("(%s) AS c%d", s.cfg.Tables[name].Levels[at][field], i))
 		stored = append(stored, fmt.Sprintf("%s AS s%d", tables.Name(field), i))
 	}
-	l.from = fmt.Sprintf(`WITH below AS (SELECT %[1]s%[2]s FROM %[3]s%[4]s HAVING count(*) > 0), level AS (SELECT rowid AS n, %[1]s%[5]s FROM %[6]s)
-		SELECT * REPLACE (coalesce(n, 0) AS n) FROM below %[7]s`, list, strings.Join(sums, ", "), tables.Name(mendedOf(name, path)), group, strings.Join(stored, ", "), tables.Name(levelOf(name, at)), join)
+	l.from = fmt.Sprintf(`WITH below AS (SELECT %[1]s%[2]s FROM %[3]s%[4]s HAVING count(*) > 0), level AS (SELECT %[8]s AS n, %[1]s%[5]s FROM %[6]s)
+		SELECT * REPLACE (coalesce(n, 0) AS n) FROM below %[7]s`, list, strings.Join(sums, ", "), tables.Name(mendedOf(name, path)), group, strings.Join(stored, ", "), tables.Name(levelOf(name, at)), join, tables.Name(nth))
 	return l, nil
 }
 

@@ -127,8 +127,7 @@ func (m mending) tell(op string, places int64, done replaced, v *service.Verdict
 		why = m.Why
 	}
 	if op == opSalvage && m.Why != string(document.ByteOrder) {
-		v.Warn("dataset.salvaged", m.Path, service.Args{"path": m.Path, "kept": done.Kept, "rows": rows, "dropped": m.Lost, "of": done.Was.Size,
-			"bytes": done.Is.Size, "parquet": m.parquet()})
+		v.Warn("dataset.salvaged", m.Path, service.Args{"path": m.Path, "kept": done.Kept, "rows": rows, "dropped": m.Lost})
 	}
 	for name, value := range map[string]any{"path": m.Path, "rows_in": rows + m.Lost, "rows_out": rows, "dropped": m.Lost, "why": why,
 		"changed": places, "original": done.Kept, "bytes_in": done.Was.Size, "bytes_out": done.Is.Size} {

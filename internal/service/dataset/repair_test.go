@@ -447,3 +447,33 @@ func TestTitlesHaveWords(t *testing.T) {
 		}
 	}
 }
+
+// Rows are numbered by the document, whatever order the database keeps them in.
+func TestRepairOfALargeDocument(t *testing.T) {
+	l := lay(t)
+	delete(l.cfg.Copies, "parquet")
+	document := func(rate func(i int) float64) string {
+		var b strings.Builder
+		b.WriteString(`{"summary": {"total_tests": 8200000}, "models": {"qwen": {"total_tests": 8200000, "by_prompt": {"p": {"total": 0, "success": 0}`)
+		for i := range 205_000 { // more than one row group of the database
+			fmt.Fprintf(&b, `, "p%d": {"total": 40, "success": %d, "success_rate": %v}`, i, i%40, rate(i))
+		}
+		b.WriteString("}}}}")
+		return b.String()
+	}
+	l.write("master.json", document(func(i int) float64 {
+		if i%3 == 0 {
+			return 7
+		}
+		return float64(i%40) / 40
+	}))
+	_, steps := l.plan()
+	l.do(steps[0])
+	for i, line := range strings.Split(l.read("master.json"), "}, ") {
+		var n, success int
+		var rate float64
+		if k, _ := fmt.Sscanf(line, `"p%d": {"total": 40, "success": %d, "success_rate": %g`, &n, &success, &rate); k == 3 && rate != float64(success)/40 {
+			t.Fatalf("row %d is %s", i, line)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 // Package document reads JSON documents of any size as rows. A document is one nested
 // value: results by model, by prompt, by difficulty. A pattern says where its rows lie;
-// everything is read once, in order, in memory that grows with the depth alone.
+// everything is read once, in order, in memory that grows with the depth alone. Single
+// values are replaced in the same way, and what is broken is read as far as it goes.
 package document
 
 import (
