@@ -2,6 +2,7 @@ package document_test
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 	"testing"
@@ -139,5 +140,40 @@ func TestContentWithoutMark(t *testing.T) {
 	}
 	if c := document.Content(strings.NewReader("{}"), 2); c.Size() != 2 {
 		t.Errorf("%d bytes are content", c.Size())
+	}
+}
+
+// Wherever a document is cut off or a byte of it is lost, what is saved is one, and its
+// rows are rows of the whole.
+func TestWhatIsSavedIsADocument(t *testing.T) {
+	patterns := parse(t, "models/{m}/by_prompt_type/{p}")
+	rows := func(text string) (all []string) {
+		err := document.Read(strings.NewReader(text), patterns, func(r document.Row) error {
+			all = append(all, fmt.Sprint(r.Keys, r.Fields))
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		return all
+	}
+	whole := rows(store)
+	for i := range store {
+		for _, broken := range []string{store[:i], store[:i] + store[i+1:], store[:i] + "\x00" + store[i:]} {
+			saved, err := document.Salvage(strings.NewReader(broken), patterns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if saved.Bytes == 0 {
+				continue
+			}
+			var text strings.Builder
+			if err := saved.Write(strings.NewReader(broken), &text); err != nil {
+				t.Fatal(err)
+			}
+			if got := rows(text.String()); len(broken) == i && strings.Join(got, ";") != strings.Join(whole[:len(got)], ";") {
+				t.Errorf("cut off at %d: %v", i, got)
+			}
+		}
 	}
 }
