@@ -68,7 +68,7 @@ type Table struct {
 	// the same: when it changes, the document was made anew.
 	Created string `yaml:"created"`
 	// Derived are columns that follow from others: {success_rate: "success / total"}. Rows
-	// in which the stored one is null are not judged.
+	// in which either is null are not judged.
 	Derived map[string]string `yaml:"derived"`
 	// Invariants hold in every row: {within-total: "success <= total"}. Null is not judged.
 	Invariants map[string]string `yaml:"invariants"`

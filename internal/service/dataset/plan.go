@@ -156,7 +156,7 @@ func (s *store) planSalvage(ctx context.Context, m mending, fault *document.Faul
 	if err != nil {
 		return nil, err
 	}
-	return []service.Step{step(opSalvage, service.Reversible, m.Path, m, service.Message{ID: "dataset.salvage-document", Args: service.Args{"path": m.Path,
+	return []service.Step{step(opSalvage, service.Reversible, m.Path, m, service.Message{ID: "salvage-document", Args: service.Args{"path": m.Path,
 		"kept": kept, "bytes": saved.Bytes, "of": m.Was.Size, "share": float64(saved.Bytes) / float64(m.Was.Size), "reason": m.Why, "offset": fault.Offset, "way": fault.Way}})}, nil
 }
 
@@ -222,7 +222,7 @@ func (s *store) planGroups(m mending, groups []footer.Group) []service.Step {
 		m.Rows = append(m.Rows, kept)
 	}
 	m.Why = "damaged-pages"
-	return []service.Step{step(opSalvage, service.Reversible, m.Path, m, service.Message{ID: "dataset.salvage-groups", Args: service.Args{"path": m.Path,
+	return []service.Step{step(opSalvage, service.Reversible, m.Path, m, service.Message{ID: "salvage-groups", Args: service.Args{"path": m.Path,
 		"rows": kept, "lost": m.Lost, "groups": damaged, "of": len(groups)}})}
 }
 

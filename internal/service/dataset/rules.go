@@ -51,7 +51,7 @@ func (s *store) rules(name string) (all []rule) {
 
 func derived(column, from string) rule {
 	c := tables.Name(column)
-	differs := fmt.Sprintf("%s IS NOT NULL AND (%s) IS DISTINCT FROM %s", c, from, c)
+	differs := fmt.Sprintf("%[1]s IS NOT NULL AND (%[2]s) IS NOT NULL AND (%[2]s) IS DISTINCT FROM %[1]s", c, from)
 	differs += fmt.Sprintf(" AND coalesce(abs(try_cast(%[1]s AS DOUBLE) - try_cast((%[2]s) AS DOUBLE)) > %[3]g * greatest(1, abs(try_cast(%[1]s AS DOUBLE))), true)", c, from, tolerance)
 	return rule{slug: "dataset.derived-differs", name: column, count: differs, show: []string{c, "(" + from + ")"},
 		args: func(example []any) service.Args {
