@@ -12,7 +12,7 @@ import (
 
 // resultsCommand makes a results store, or harms it.
 //
-//	results make DIR [json=3.0] [parquet=C] [models=2] [rows=500] [increments=3] [increment-rows=50]
+//	results make DIR [json=3.0] [parquet=C] [models=2] [rows=500] [increments=3] [increment-rows=50] [logs=3]
 //	results break DIR FAULT
 func resultsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
@@ -53,6 +53,8 @@ func shapeOf(ts *testscript.TestScript, args []string) results.Shape {
 			s.Increments = n
 		case "increment-rows":
 			s.IncrementRows = n
+		case "logs":
+			s.Logs = n
 		default:
 			ts.Fatalf("a store has no %s", key)
 		}

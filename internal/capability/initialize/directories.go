@@ -17,8 +17,12 @@ import (
 // places are paths on this machine, absolute, that belong into copies.
 type places struct {
 	data, config []string
-	stores       []string // live files of servers, which are never copied as files
+	stores       []string // what other kinds look after: it is never copied as plain files
+	recognized   []string // directories that a kind knows as its own
 }
+
+// levels is how far below the directory of a system its data is looked for.
+const levels = 2
 
 // directories declares what of a compose project lies in files.
 func (s *survey) directories(st *stack) {
@@ -27,9 +31,10 @@ func (s *survey) directories(st *stack) {
 		p.config = append(p.config, f.path)
 	}
 	p.addConfig(s.opt.Dir)
+	s.recognize(p, s.opt.Dir, levels)
 	sources := s.mounts(st, p)
 	for _, dir := range append([]string{s.opt.Dir}, sources...) {
-		p.search(dir, 2)
+		p.search(dir, levels)
 	}
 	for _, dir := range sources {
 		p.addConfig(dir)
@@ -63,6 +68,7 @@ func (s *survey) mounts(st *stack, p *places) (sources []string) {
 		}
 	}
 	for _, v := range plain {
+		s.recognize(p, v.Source, 1)
 		switch {
 		case !isDir(v.Source):
 			p.config = appendRegular(p.config, v.Source)
@@ -230,8 +236,8 @@ func (s *survey) patterns(paths []string) []string {
 		if slices.ContainsFunc(kept, func(k string) bool { return contains(k, path) }) {
 			continue
 		}
-		if !utf8.ValidString(path) || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' }) {
-			s.note("odd-name", service.Args{"path": oneLine(strings.ToValidUTF8(path, "?"))})
+		if odd(path) {
+			s.note("odd-name", service.Args{"path": readable(path)})
 			continue
 		}
 		kept = append(kept, path)
@@ -239,6 +245,13 @@ func (s *survey) patterns(paths []string) []string {
 	}
 	return written
 }
+
+// odd reports whether a name cannot stand in a declaration.
+func odd(path string) bool {
+	return !utf8.ValidString(path) || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' })
+}
+
+func readable(path string) string { return oneLine(strings.ToValidUTF8(path, "?")) }
 
 // escape makes a path a pattern that matches nothing else.
 func escape(path string) string {

@@ -26,7 +26,11 @@ var update = flag.Bool("update", false, "rewrite the golden parts of testdata")
 
 func words(t *testing.T, lang string) catalogue.Words {
 	t.Helper()
-	c, err := catalogue.New(catalogue.Source{Prefix: "init", Text: initialize.Words()})
+	sources := []catalogue.Source{{Prefix: "init", Text: initialize.Words()}}
+	for _, k := range all.Kinds().Kinds() {
+		sources = append(sources, catalogue.Source{Prefix: k.Name(), Text: k.Text()})
+	}
+	c, err := catalogue.New(sources...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,6 +70,7 @@ func (s *survey) machine(ctx context.Context, env *environment) {
 	}
 	p := &places{}
 	p.addConfig(s.opt.Dir)
+	s.recognize(p, s.opt.Dir, levels)
 	p.search(s.opt.Dir, 1)
 	p.searchFiles(s.opt.Dir)
 	s.files(p)

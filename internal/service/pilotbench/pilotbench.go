@@ -113,20 +113,32 @@ func (c Config) declare(dir string) (d dataset.Config, unknown []service.Finding
 	return d, append(unknown, c.declareParquet(dir, &d)...), nil
 }
 
-// versionOf reads what the database says of itself; "" where it says nothing or cannot be
-// read, which the judgement of the file tells.
+// versionOf is what the database says of itself, and the usual one where it is missing or
+// damaged: the judgement of the file tells that.
 func versionOf(path string) (string, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	version, err := readVersion(path)
+	var unopened *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return usualVersion, nil
+	case errors.As(err, &unopened) && unopened.Op == "open":
+		return "", err
+	case err != nil:
 		return usualVersion, nil
 	}
+	return version, nil
+}
+
+// readVersion is "" where the document says none.
+func readVersion(path string) (string, error) {
+	file, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	head, err := document.Head(file, "version")
 	if err != nil {
-		return usualVersion, nil // it is judged as a file that is damaged
+		return "", err
 	}
 	version, _ := head["version"].(string)
 	return version, nil
