@@ -2,24 +2,30 @@ package acceptance
 
 import (
 	"context"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	pilotbench "upkeep/examples/pilot-bench"
 	"upkeep/lab/results"
 )
 
-// resultsCommand makes a results store, or harms it.
+// resultsCommand makes a results store, or harms it, or writes the example's declaration of
+// one.
 //
 //	results make DIR [json=3.0] [parquet=C] [models=2] [rows=500] [increments=3] [increment-rows=50] [logs=3]
 //	results break DIR FAULT
+//	results declaration FILE
 func resultsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: results make DIR [KEY=VALUE…], results break DIR FAULT")
+		ts.Fatalf("usage: results make DIR [KEY=VALUE…], results break DIR FAULT, results declaration FILE")
 	}
 	dir := ts.MkAbs(args[1])
 	switch args[0] {
+	case "declaration":
+		ts.Check(os.WriteFile(dir, pilotbench.Declaration, 0o600))
 	case "make":
 		truth, err := results.Make(context.Background(), dir, shapeOf(ts, args[2:]))
 		ts.Check(err)
