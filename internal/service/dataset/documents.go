@@ -114,7 +114,7 @@ func (s *store) targets(ctx context.Context, r *reading, name string) error {
 	}
 	if t.Created != "" {
 		top, _ := document.ParsePattern("")
-		r.patterns, r.into = append(r.patterns, top), append(r.into, target{table: name, created: t.Created})
+		r.patterns, r.into = append(r.patterns, top.Only(t.Created)), append(r.into, target{table: name, created: t.Created})
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (s *store) target(ctx context.Context, r *reading, at, name, table string, 
 	for _, f := range fields {
 		into.columns = append(into.columns, f.Name)
 	}
-	r.patterns, r.into = append(r.patterns, pattern), append(r.into, into)
+	r.patterns, r.into = append(r.patterns, pattern.Only(into.columns...)), append(r.into, into)
 	return nil
 }
 

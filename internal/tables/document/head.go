@@ -9,7 +9,7 @@ import (
 // Head reads fields at the top of a document, such as its version, and stops when it has
 // them all. One that is not there is missing in the answer.
 func Head(from io.Reader, names ...string) (map[string]any, error) {
-	r := &reader{dec: jsontext.NewDecoder(from)}
+	r := &reader{dec: jsontext.NewDecoder(from), names: map[string]string{}}
 	wanted := map[string]bool{}
 	for _, name := range names {
 		wanted[name] = true
@@ -32,7 +32,7 @@ func (r *reader) head(wanted map[string]bool) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		value, err := r.value(nil)
+		value, err := r.value(nil, wanted[key])
 		if err != nil {
 			return nil, err
 		}

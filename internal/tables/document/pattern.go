@@ -19,6 +19,7 @@ type Pattern struct {
 	text     string
 	steps    []string // "" takes any key
 	captures []capture
+	only     map[string]bool // fields of its rows; nil = all
 }
 
 type capture struct {
@@ -50,6 +51,18 @@ func ParsePattern(text string) (Pattern, error) {
 	}
 	return p, nil
 }
+
+// Only is the same pattern, which asks for these fields alone. One that no pattern of an
+// object asks for is looked at as JSON and not kept.
+func (p Pattern) Only(fields ...string) Pattern {
+	p.only = map[string]bool{}
+	for _, name := range fields {
+		p.only[name] = true
+	}
+	return p
+}
+
+func (p Pattern) wants(field string) bool { return p.only == nil || p.only[field] }
 
 // Captures are the names in braces, in order.
 func (p Pattern) Captures() []string {

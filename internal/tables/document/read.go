@@ -1,8 +1,10 @@
 package document
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,7 +22,7 @@ type Row struct {
 // within it. It reads the document to its end: what is no JSON, holds a key twice in one object or
 // is no UTF-8 ends it with a *Fault, after the rows before that.
 func Read(from io.Reader, patterns []Pattern, emit func(Row) error) error {
-	r := &reader{dec: jsontext.NewDecoder(from), patterns: patterns, emit: emit}
+	r := &reader{dec: jsontext.NewDecoder(from), patterns: patterns, emit: emit, names: map[string]string{}}
 	if err := r.document(); err != nil {
 		return r.fault(err)
 	}
@@ -32,8 +34,9 @@ type reader struct {
 	patterns []Pattern
 	emit     func(Row) error
 	way      []string
-	spare    []map[string]any // of rows that are done
-	failed   error            // of emit: it is no fault of the document
+	names    map[string]string // keys by their texts
+	spare    []map[string]any  // of rows that are done
+	failed   error             // of emit: it is no fault of the document
 }
 
 // match is a pattern whose first steps are the way so far.
@@ -44,7 +47,7 @@ func (r *reader) document() error {
 	for i := range r.patterns {
 		open[i] = match{pattern: i}
 	}
-	if _, err := r.value(open); err != nil {
+	if _, err := r.value(open, false); err != nil {
 		return err
 	}
 	return r.ended()
@@ -62,17 +65,23 @@ func (r *reader) ended() error {
 	return err
 }
 
-// value reads one value and returns it when it is none with values of its own.
-func (r *reader) value(open []match) (any, error) {
-	switch kind := r.dec.PeekKind(); kind {
-	case '{', '[':
+// value reads one value and returns it when it is wanted and none with values of its own.
+func (r *reader) value(open []match, wanted bool) (any, error) {
+	switch kind := r.dec.PeekKind(); {
+	case kind == '{' || kind == '[':
 		if len(open) == 0 {
 			return nested{}, r.dec.SkipValue()
 		}
 		return nested{}, r.within(open, kind == '{')
+	case kind == '0' && wanted:
+		text, err := r.dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		return number(text), nil
 	}
 	token, err := r.dec.ReadToken()
-	if err != nil {
+	if err != nil || !wanted {
 		return nil, err
 	}
 	return scalar(token), nil
@@ -111,24 +120,52 @@ func (r *reader) key(i int, object bool) (string, error) {
 	if !object {
 		return strconv.Itoa(i), nil
 	}
-	token, err := r.dec.ReadToken()
+	text, err := r.dec.ReadValue()
 	if err != nil {
 		return "", err
 	}
-	return token.String(), nil
+	return r.name(text), nil
+}
+
+// mostNames bounds the keys that are kept to be recognised: fields come again in every
+// row, what an object names may not.
+const mostNames = 4096
+
+// name is the key that a text in quotes stands for.
+func (r *reader) name(text jsontext.Value) string {
+	if name, known := r.names[string(text)]; known {
+		return name
+	}
+	unquoted, _ := jsontext.AppendUnquote(nil, text) // it was read as a string
+	name := string(unquoted)
+	if len(r.names) < mostNames {
+		r.names[string(text)] = name
+	}
+	return name
 }
 
 func (r *reader) entry(open []match, key string, fields map[string]any) error {
 	r.way = append(r.way, key)
-	v, err := r.value(r.further(open, key))
+	wanted := fields != nil && r.wants(open, key)
+	v, err := r.value(r.further(open, key), wanted)
 	if err != nil {
 		return err
 	}
 	r.way = r.way[:len(r.way)-1]
-	if _, deeper := v.(nested); !deeper && fields != nil {
+	if _, deeper := v.(nested); !deeper && wanted {
 		fields[key] = v
 	}
 	return nil
+}
+
+// wants reports whether the rows of an object carry a field of it.
+func (r *reader) wants(open []match, field string) bool {
+	for _, m := range open {
+		if p := r.patterns[m.pattern]; m.steps == len(p.steps) && p.wants(field) {
+			return true
+		}
+	}
+	return false
 }
 
 // further lists the patterns that go on with a key.
@@ -182,19 +219,27 @@ func (r *reader) rows(open []match, fields map[string]any) error {
 	return nil
 }
 
-// scalar keeps whole numbers whole where they fit.
+// scalar is any value but a number.
 func scalar(t jsontext.Token) any {
 	switch t.Kind() {
 	case 't', 'f':
 		return t.Bool()
 	case '"':
 		return t.String()
-	case '0':
-		text := t.String()
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-			return n
-		}
-		return t.Float()
 	}
 	return nil
+}
+
+// number keeps whole numbers whole where they fit.
+func number(text jsontext.Value) any {
+	if !bytes.ContainsAny(text, ".eE") {
+		if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+			return n
+		}
+	}
+	x, err := strconv.ParseFloat(string(text), 64)
+	if err != nil { // it is larger than the largest there is
+		return math.Copysign(math.MaxFloat64, x)
+	}
+	return x
 }

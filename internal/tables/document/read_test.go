@@ -51,6 +51,23 @@ func TestRowsOfADocument(t *testing.T) {
 	}
 }
 
+func TestRowsCarryOnlyTheFieldsThatTheirPatternAsksFor(t *testing.T) {
+	patterns := parse(t, "rows/{n}", "rows/{n}")
+	patterns[0], patterns[1] = patterns[0].Only("a", "none"), patterns[1].Only("b")
+	text := `{"rows": [{"a": 1, "b": "x", "c": 3}, {"\u0061": 1.5, "b": 1e999, "c": {"a": 2}}, {"a": 12345678901234567890, "c": -0}]}`
+	var got []string
+	err := document.Read(strings.NewReader(text), patterns, func(r document.Row) error {
+		if r.Pattern == 0 {
+			got = append(got, fmt.Sprint(r.Fields))
+		}
+		return nil
+	})
+	want := "map[a:1 b:x] map[a:1.5 b:1.7976931348623157e+308] map[a:1.2345678901234567e+19]"
+	if err != nil || strings.Join(got, " ") != want {
+		t.Errorf("got %v, %v; want %s", got, err, want)
+	}
+}
+
 func TestWhatIsNoDocument(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, 20_000)
 	for _, c := range []struct {
