@@ -12,7 +12,7 @@ import (
 
 // A copy holds both databases, what is not merged yet and the configuration; what programs
 // left beside them is in none.
-func TestWhatBelongsToAStore(t *testing.T) {
+func TestWhatACopyHolds(t *testing.T) {
 	env := servicetest.Env(t)
 	want := []string{"config/config.json", master, "pilot_bench_parquet_data/incremental/increment_1_20250901_120000.parquet",
 		"pilot_bench_parquet_data/metadata.json", results, "temp_results/qwen_1_2.json"}

@@ -9,7 +9,7 @@ import (
 // Head reads fields at the top of a document, such as its version, and stops when it has
 // them all. One that is not there is missing in the answer.
 func Head(from io.Reader, names ...string) (map[string]any, error) {
-	r := &reader{dec: jsontext.NewDecoder(from), names: map[string]string{}}
+	r := &reader{dec: jsontext.NewDecoder(from)}
 	wanted := map[string]bool{}
 	for _, name := range names {
 		wanted[name] = true

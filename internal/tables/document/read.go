@@ -22,7 +22,7 @@ type Row struct {
 // within it. It reads the document to its end: what is no JSON, holds a key twice in one object or
 // is no UTF-8 ends it with a *Fault, after the rows before that.
 func Read(from io.Reader, patterns []Pattern, emit func(Row) error) error {
-	r := &reader{dec: jsontext.NewDecoder(from), patterns: patterns, emit: emit, names: map[string]string{}}
+	r := &reader{dec: jsontext.NewDecoder(from), patterns: patterns, emit: emit}
 	if err := r.document(); err != nil {
 		return r.fault(err)
 	}
@@ -138,6 +138,9 @@ func (r *reader) name(text jsontext.Value) string {
 	}
 	unquoted, _ := jsontext.AppendUnquote(nil, text) // it was read as a string
 	name := string(unquoted)
+	if r.names == nil {
+		r.names = map[string]string{}
+	}
 	if len(r.names) < mostNames {
 		r.names[string(text)] = name
 	}
