@@ -43,7 +43,7 @@ soak: ## planted faults and clean drills, twenty of each; takes long
 lint: $(LINTER) ## gofmt and golangci-lint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [[ -n "$$unformatted" ]]; then printf 'not formatted:\n%s\n' "$$unformatted"; exit 1; fi
-	$(LINTER) run ./...
+	$(LINTER) run --allow-parallel-runners ./...
 
 $(LINTER): tools/golangci/go.mod tools/golangci/go.sum
 	cd tools/golangci && go build -mod=mod -trimpath -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -15,8 +15,8 @@ import (
 	"upkeep/internal/tables/footer"
 )
 
-// Collect takes the numbers that files say of themselves: no content is read. What
-// cannot be told is left out, and an error says that it is.
+// Collect takes the numbers that files say of themselves, and the declared metrics: those
+// are read when a file has changed. What cannot be told is left out, and an error says that it is.
 func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
 	cfg, _, err := in.declare(ctx, in.dir)
 	if err != nil {
@@ -32,6 +32,7 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 		failed = append(failed, err)
 		g.files.WithLabelValues(name).Set(float64(len(paths)))
 	}
+	failed = append(failed, g.metrics(ctx, in, cfg))
 	families, err := g.registry.Gather()
 	for _, family := range families {
 		emit(family)
@@ -40,8 +41,8 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 }
 
 type gauges struct {
-	registry                                *prometheus.Registry
-	files, bytes, rows, written, increments *prometheus.GaugeVec
+	registry                                          *prometheus.Registry
+	files, bytes, rows, written, increments, measured *prometheus.GaugeVec
 }
 
 func newGauges() gauges {
@@ -55,6 +56,7 @@ func newGauges() gauges {
 	g.bytes = gauge("dataset_bytes", "Bytes of the files of a table")
 	g.rows = gauge("dataset_rows", "Rows of a table by the footers of its Parquet files")
 	g.written = gauge("dataset_written_timestamp_seconds", "When the files of a table were last written")
+	g.measured = gauge("dataset_measured_timestamp_seconds", "When the metrics of a table were measured; its files have not changed since")
 	g.increments = gauge("dataset_increments", "Files with rows that are not merged into a table yet")
 	return g
 }
@@ -68,12 +70,12 @@ func (g gauges) table(in *Instance, name string, t Table) error {
 	if err != nil {
 		return err
 	}
-	increments, err := in.find(t.Increments.Files)
-	if err != nil {
-		return err
-	}
 	if len(t.Increments.Files) > 0 {
-		g.increments.WithLabelValues(name).Set(float64(len(increments)))
+		waiting, err := in.unmerged(t, paths)
+		if err != nil {
+			return err
+		}
+		g.increments.WithLabelValues(name).Set(float64(len(waiting)))
 	}
 	g.files.WithLabelValues(name).Set(float64(len(paths)))
 	return g.measure(name, paths)
@@ -106,4 +108,46 @@ func (g gauges) measure(name string, paths []string) error {
 		g.rows.WithLabelValues(name).Set(float64(rows))
 	}
 	return nil
+}
+
+// metrics are the declared ones. A table that cannot be measured leaves out its own.
+func (g gauges) metrics(ctx context.Context, in *Instance, cfg Config) error {
+	var failed []error
+	known := map[string]measured{}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Metrics)) {
+		m := cfg.Metrics[name]
+		if m.Increments {
+			failed = append(failed, g.increment(in, name, m, cfg.Tables[m.Table]))
+			continue
+		}
+		if _, asked := known[m.Table]; !asked {
+			of, err := in.measured(ctx, cfg, m.Table)
+			failed, known[m.Table] = append(failed, err), of
+			if err == nil {
+				g.measured.WithLabelValues(m.Table).Set(float64(of.At.UnixNano()) / 1e9)
+			}
+		}
+		if value, is := known[m.Table].Values[name]; is {
+			g.single(name, m.Help, value)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (g gauges) increment(in *Instance, name string, m Metric, t Table) error {
+	files, err := in.find(t.Files)
+	if err != nil {
+		return err
+	}
+	waiting, err := in.unmerged(t, files)
+	if err == nil {
+		g.single(name, m.Help, float64(len(waiting)))
+	}
+	return err
+}
+
+func (g gauges) single(name, help string, value float64) {
+	one := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	one.Set(value)
+	g.registry.MustRegister(one)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"upkeep/internal/diag"
 	"upkeep/internal/glob"
 	"upkeep/internal/quantity"
@@ -27,6 +29,9 @@ type Config struct {
 	// Waiting are files that some program should take in: {files: [temp/*.json],
 	// at_most: 100, max_age: 1m}.
 	Waiting map[string]Waiting `yaml:"waiting"`
+	// Metrics are samples of upkeep collect, by their names: {results_total: {table: leaves,
+	// value: "sum(total)"}}. They are measured when the files changed, up to read_at_check.
+	Metrics map[string]Metric `yaml:"metrics"`
 	// ReadAtCheck is how much a check reads; of larger tables it reads what their files
 	// say of themselves. upkeep data diagnose reads everything.
 	ReadAtCheck quantity.Bytes `yaml:"read_at_check"`
@@ -98,6 +103,14 @@ type Waiting struct {
 	MaxAge quantity.Duration `yaml:"max_age"` // of the oldest; 0 accepts any age
 }
 
+// Metric is one number over all rows of a table, or how many increments it has.
+type Metric struct {
+	Table      string `yaml:"table"`
+	Value      string `yaml:"value"`      // an expression; null gives no sample
+	Increments bool   `yaml:"increments"` // those that are not merged yet, in place of a value
+	Help       string `yaml:"help"`
+}
+
 // Agreement says that two tables hold the same.
 type Agreement struct {
 	Source string   `yaml:"source"` // the table that is right
@@ -144,6 +157,9 @@ func (c *Config) Validate() (p diag.List) {
 		glob.Validate(&p, "waiting."+name+".files", w.Files)
 	}
 	c.validateCopying(&p)
+	for name, m := range c.Metrics {
+		c.metric("metrics."+name, name, m, &p)
+	}
 	for path, err := range tables.Expressions(c.expressions()) {
 		p.Addf(strings.TrimSuffix(path, " (source)"), "must be an expression over the columns of a row: %v", err)
 	}
@@ -244,6 +260,18 @@ func (c *Config) agreement(path string, a Agreement, p *diag.List) {
 	}
 }
 
+func (c *Config) metric(path, name string, m Metric, p *diag.List) {
+	if !model.LegacyValidation.IsValidMetricName(name) {
+		p.Addf(path, "is no name of a metric: letters, digits and underscores")
+	}
+	if _, declared := c.Tables[m.Table]; !declared {
+		p.Addf(path+".table", "%q is no declared table", m.Table)
+	}
+	if (m.Value == "") == !m.Increments {
+		p.Addf(path, "must have either a value or increments: true")
+	}
+}
+
 // expressions lists what DuckDB will be asked, by path.
 func (c *Config) expressions() map[string]string {
 	all := map[string]string{}
@@ -268,6 +296,11 @@ func (c *Config) expressions() map[string]string {
 		add("copies."+name+".same", a.Same)
 		for source := range a.Same {
 			all["copies."+name+".same."+source+" (source)"] = source
+		}
+	}
+	for name, m := range c.Metrics {
+		if m.Value != "" {
+			all["metrics."+name+".value"] = m.Value
 		}
 	}
 	return all

@@ -1,12 +1,15 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	dto "github.com/prometheus/client_model/go"
 
 	"upkeep/internal/service"
 	"upkeep/internal/service/servicetest"
@@ -324,5 +327,37 @@ func TestADocumentThatIsBeingWritten(t *testing.T) {
 	}
 	if err := <-written; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Metrics are measured when a file changed, and not before.
+func TestMetrics(t *testing.T) {
+	l := lay(t)
+	l.cfg.Metrics = map[string]Metric{"results_tests": {Table: "leaves", Value: "sum(total)"}, "results_waiting": {Table: "results", Increments: true},
+		"results_none": {Table: "leaves", Value: "max(success_rate) FILTER (WHERE total > 99)"}}
+	l.parquet("incremental/a.parquet", "SELECT 'gpt' AS model, 'cot' AS prompt, 3 AS total, 3 AS full_success, 0 AS partial")
+	collect := func() string {
+		t.Helper()
+		var all []string
+		err := l.instance().Collect(t.Context(), func(f *dto.MetricFamily) {
+			if strings.HasPrefix(f.GetName(), "results_") {
+				all = append(all, fmt.Sprint(f.GetName(), " ", f.Metric[0].GetGauge().GetValue()))
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(all, ", ")
+	}
+	if got := collect(); got != "results_tests 10, results_waiting 1" {
+		t.Errorf("got %s", got)
+	}
+	l.env.Dir = func(string) (string, func() error, error) { return "", nil, errors.New("nothing may be read") }
+	if got := collect(); got != "results_tests 10, results_waiting 1" {
+		t.Errorf("files that rest are read again: %s", got)
+	}
+	l.replace(`"total": 4`, `"total": 5`)
+	if err := l.instance().Collect(t.Context(), func(*dto.MetricFamily) {}); err == nil {
+		t.Error("a file that changed is not read")
 	}
 }

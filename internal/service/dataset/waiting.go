@@ -51,11 +51,10 @@ func (s *store) oldest(paths []string) (oldest time.Time, path string) {
 // too much.
 func (s *store) judgeIncrements(ctx context.Context, name string, v *service.Verdict) error {
 	inc := s.cfg.Tables[name].Increments
-	paths, err := s.in.find(inc.Files)
+	paths, err := s.in.unmerged(s.cfg.Tables[name], s.found[name])
 	if err != nil || len(inc.Files) == 0 {
 		return err
 	}
-	paths = slices.DeleteFunc(paths, s.held(name))
 	v.Set("increments_"+name, len(paths))
 	s.judgeAge("dataset.increments-wait", name, paths, Waiting{AtMost: inc.AtMost, MaxAge: inc.MaxAge}, v)
 	for _, path := range paths {
@@ -70,19 +69,20 @@ func (s *store) judgeIncrements(ctx context.Context, name string, v *service.Ver
 	return nil
 }
 
-// held reports whether the table's file says that it holds an increment, which is put away
-// later.
-func (s *store) held(name string) func(path string) bool {
+// unmerged are the increments of a table but those of which its files say that they hold
+// them: these are put away later.
+func (in *Instance) unmerged(t Table, files []string) ([]string, error) {
 	var marks []string
-	for _, file := range s.found[name] {
-		if more, err := s.in.merged(seen{Path: s.in.within(file)}); err == nil {
+	for _, file := range files {
+		if more, err := in.merged(seen{Path: in.within(file)}); err == nil {
 			marks = append(marks, more...)
 		}
 	}
-	return func(path string) bool {
-		inc, err := s.in.see(path)
+	paths, err := in.find(t.Increments.Files)
+	return slices.DeleteFunc(paths, func(path string) bool {
+		inc, err := in.see(path)
 		return err == nil && slices.Contains(marks, inc.mark())
-	}
+	}), err
 }
 
 func (s *store) judgeIncrement(ctx context.Context, name, path string, v *service.Verdict) error {

@@ -83,6 +83,26 @@ func generations() map[generation]dataset.Table {
 	}
 }
 
+// metrics are those that dashboards of the store know. Their values depend on the
+// generation.
+func metrics() map[string]dataset.Metric {
+	return map[string]dataset.Metric{
+		"pilot_bench_total_tests":       {Table: "results", Help: "Total number of tests"},
+		"pilot_bench_success_rate":      {Table: "results", Help: "Share of the tests that succeeded in full"},
+		"pilot_bench_incremental_files": {Table: "results", Increments: true, Help: "Number of incremental files that are not merged"},
+	}
+}
+
+// measures are the values of metrics: a row is one test, or the sum of many.
+func measures() map[generation]map[string]string {
+	const tests, rate = "pilot_bench_total_tests", "pilot_bench_success_rate"
+	return map[generation]map[string]string{
+		perTest: {tests: "count(*)", rate: "count_if(success) / count(*)"},
+		narrow:  {tests: "sum(total)", rate: "sum(coalesce(success, successful)) / sum(total)"},
+		wide:    {tests: "sum(total)", rate: "sum(full_success) / sum(total)"},
+	}
+}
+
 // same maps the database's success, which includes partial ones, to that of a generation.
 func same() map[generation]map[string]string {
 	return map[generation]map[string]string{

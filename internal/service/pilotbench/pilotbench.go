@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -158,6 +159,14 @@ func (c Config) declareParquet(dir string, d *dataset.Config) (unknown []service
 	}
 	table.Increments = c.Increments
 	d.Tables["results"] = table
+	if d.Metrics = metrics(); !known {
+		maps.DeleteFunc(d.Metrics, func(_ string, m dataset.Metric) bool { return !m.Increments })
+	}
+	for name, value := range measures()[of] {
+		m := d.Metrics[name]
+		m.Value = value
+		d.Metrics[name] = m
+	}
 	if _, leaves := d.Tables["leaves"]; leaves && known {
 		d.Copies["parquet"] = dataset.Agreement{Source: "leaves", Copy: "results", By: key(), Same: same()[of]}
 	}
