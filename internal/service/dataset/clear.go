@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"upkeep/internal/service"
 	"upkeep/internal/tables"
@@ -85,13 +84,8 @@ func (in *Instance) proven(ctx context.Context, c clearing, inc seen) error {
 
 // absent gives the gathered rows that the file lacks, and of which it has no later one.
 func (u *union) absent() string {
-	names := make([]string, len(u.columns))
-	for i, column := range u.columns {
-		names[i] = tables.Name(column)
-	}
-	list := strings.Join(names, ", ")
-	return fmt.Sprintf(`SELECT %[1]s FROM %[2]s WHERE rowid NOT IN (SELECT g FROM %[3]s) EXCEPT SELECT %[1]s FROM %[4]s WHERE file_row_number IN (SELECT n FROM %[5]s) OR %[6]s`,
-		list, tables.Name(gathered), tables.Name(beaten), u.fileRows(), tables.Name(matched), nulls(u.t.Key))
+	return fmt.Sprintf(`SELECT %[1]s FROM %[2]s WHERE %[7]s NOT IN (SELECT g FROM %[3]s) EXCEPT SELECT %[1]s FROM %[4]s WHERE file_row_number IN (SELECT n FROM %[5]s) OR %[6]s`,
+		u.list(), tables.Name(gathered), tables.Name(beaten), u.fileRows(), tables.Name(matched), nulls(u.t.Key), tables.Name(place))
 }
 
 func (in *Instance) putAway(inc seen) (kept string, err error) {

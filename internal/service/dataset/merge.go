@@ -183,7 +183,8 @@ func (in *Instance) united(ctx context.Context, w uniting, out string, do func(*
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	u.db, err = tables.Open(ctx, tables.Limits{Scratch: scratch}, append(slices.Clone(u.increments), u.main, out), nil)
+	u.scratch = scratch
+	u.db, err = tables.Open(ctx, tables.Limits{Scratch: scratch}, []string{u.main, out}, []string{scratch})
 	if err != nil {
 		return err
 	}

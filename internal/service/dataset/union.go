@@ -2,7 +2,11 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,15 +23,19 @@ type union struct {
 	t          Table
 	main       string   // path
 	increments []string // paths, in the order in which later ones win
+	scratch    string   // directory for copies of them
+	aside      []string // the copies
 	columns    []string // of the file, in its order
 	types      map[string]string
 }
 
 // Tables of the database of a union.
 const (
-	gathered = "_upkeep gathered" // the rows of the increments, of those with one key the last
+	gathered = "_upkeep gathered" // a view: the rows of the increments, of those with one key the last
 	losers   = "_upkeep losers"   // numbers of rows of the file that another row replaces
 	matched  = "_upkeep matched"  // numbers of rows of both with one key
+	place    = "_upkeep place"    // column: where a row lies in the increments, or in the file
+	earlier  = "_upkeep earlier"  // places of rows of the increments that a later one of them replaces
 	beaten   = "_upkeep beaten"   // rows that were gathered, and of which the file has a later one
 )
 
@@ -48,16 +56,32 @@ func (u *union) prepare(ctx context.Context) error {
 	return u.gather(ctx)
 }
 
-// gather takes the rows of the increments, of those with one key the last. A row without
-// a whole key is equal to no other.
+// gather lays the increments aside, so that they may grow from now on, and makes their
+// rows a view, of those with one key the last. A row without a whole key is equal to no other.
 func (u *union) gather(ctx context.Context) error {
 	if len(u.increments) == 0 {
-		return u.db.Do(ctx, "CREATE TABLE "+tables.Name(gathered)+" AS SELECT * FROM "+tables.From(tables.Parquet, u.main)+" LIMIT 0")
+		return u.db.Do(ctx, fmt.Sprintf("CREATE VIEW %s AS SELECT *, 0::BIGINT AS %s FROM %s LIMIT 0", tables.Name(gathered), tables.Name(place), tables.From(tables.Parquet, u.main)))
 	}
-	from := "read_parquet(" + tables.List(u.increments) + ", union_by_name = true, file_row_number = true)"
-	there, err := described(ctx, u.db, from)
+	from, err := u.incrementRows(ctx)
 	if err != nil {
 		return err
+	}
+	if err := u.db.Do(ctx, "CREATE TABLE "+tables.Name(earlier)+" AS "+u.doubled(from)); err != nil {
+		return err
+	}
+	return u.db.Do(ctx, fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM (%s) ANTI JOIN %s USING (%s)", tables.Name(gathered), from, tables.Name(earlier), tables.Name(place)))
+}
+
+// incrementRows gives the rows of the increments with the columns and types of the file,
+// and where each lies.
+func (u *union) incrementRows(ctx context.Context) (string, error) {
+	if err := u.layAside(); err != nil {
+		return "", err
+	}
+	from := "read_parquet(" + tables.List(u.aside) + ", union_by_name = true, file_row_number = true)"
+	there, err := described(ctx, u.db, from)
+	if err != nil {
+		return "", err
 	}
 	parts := make([]string, len(u.columns))
 	for i, column := range u.columns {
@@ -66,9 +90,64 @@ func (u *union) gather(ctx context.Context) error {
 			parts[i] = fmt.Sprintf("CAST(%[1]s AS %[2]s) AS %[1]s", tables.Name(column), u.types[column])
 		}
 	}
-	order := strings.Join(append(u.descending(), "file_index DESC", "file_row_number DESC"), ", ")
-	return u.db.Do(ctx, fmt.Sprintf(`CREATE TABLE %s AS SELECT * EXCLUDE (file_index, file_row_number) FROM (SELECT %s, file_index, file_row_number FROM %s) QUALIFY (%s) OR row_number() OVER (PARTITION BY %s ORDER BY %s) = 1`,
-		tables.Name(gathered), strings.Join(parts, ", "), from, nulls(u.t.Key), strings.Join(u.t.folded(u.t.Key), ", "), order))
+	return fmt.Sprintf("SELECT %s, (file_index::BIGINT << 40) + file_row_number AS %s FROM %s", strings.Join(parts, ", "), tables.Name(place), from), nil
+}
+
+// layAside copies the increments: to read copies again is cheaper than to keep their rows
+// in a table that does not fit into the memory.
+func (u *union) layAside() error {
+	u.aside = nil
+	for i, path := range u.increments {
+		to := filepath.Join(u.scratch, fmt.Sprintf("%d.parquet", i))
+		if err := copied(path, to); err != nil {
+			return fmt.Errorf("lay %s aside: %w", path, err)
+		}
+		u.aside = append(u.aside, to)
+	}
+	return nil
+}
+
+func copied(path, to string) (err error) {
+	from, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }() // it was only read
+	file, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, from)
+	return errors.Join(err, file.Close())
+}
+
+// doubled finds the rows with a key that a later one has, too: first the keys, which are
+// few, then their rows.
+func (u *union) doubled(from string) string {
+	keys := make([]string, len(u.t.Key))
+	parts := []string{tables.Name(place)}
+	for i, folded := range u.t.folded(u.t.Key) {
+		keys[i] = fmt.Sprintf("k%d", i)
+		parts = append(parts, folded+" AS "+keys[i])
+	}
+	order := []string{}
+	for i, column := range u.t.Order {
+		order = append(order, fmt.Sprintf("o%d DESC NULLS LAST", i))
+		parts = append(parts, fmt.Sprintf("%s AS o%d", tables.Name(column), i))
+	}
+	order = append(order, tables.Name(place)+" DESC")
+	return fmt.Sprintf(`WITH r AS NOT MATERIALIZED (SELECT %[1]s FROM (%[2]s) WHERE NOT (%[3]s)), twice AS (SELECT %[4]s FROM r GROUP BY ALL HAVING count(*) > 1)
+		SELECT %[5]s FROM r SEMI JOIN twice USING (%[4]s) QUALIFY row_number() OVER (PARTITION BY %[4]s ORDER BY %[6]s) > 1`,
+		strings.Join(parts, ", "), from, nulls(u.t.Key), strings.Join(keys, ", "), tables.Name(place), strings.Join(order, ", "))
+}
+
+// list names the columns of the file.
+func (u *union) list() string {
+	names := make([]string, len(u.columns))
+	for i, column := range u.columns {
+		names[i] = tables.Name(column)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (u *union) descending() []string {
@@ -92,8 +171,8 @@ func (u *union) match(ctx context.Context) error {
 		order[i] = fmt.Sprintf("%s AS o%d", tables.Name(column), i)
 	}
 	picked := strings.Join(slices.Concat(keys, order), ", ")
-	pairs := fmt.Sprintf(`SELECT f.file_row_number AS n, g.id AS g, %s AS stays FROM (SELECT file_row_number, %s FROM %s) f JOIN (SELECT rowid AS id, %s FROM %s) g USING (%s)`,
-		u.later("f", "g"), picked, u.fileRows(), picked, tables.Name(gathered), strings.Join(on, ", "))
+	pairs := fmt.Sprintf(`SELECT f.file_row_number AS n, g.id AS g, %s AS stays FROM (SELECT file_row_number, %s FROM %s) f JOIN (SELECT %s AS id, %s FROM %s) g USING (%s)`,
+		u.later("f", "g"), picked, u.fileRows(), tables.Name(place), picked, tables.Name(gathered), strings.Join(on, ", "))
 	if err := u.db.Do(ctx, "CREATE TABLE "+tables.Name(matched)+" AS "+pairs); err != nil {
 		return err
 	}
@@ -127,13 +206,9 @@ func (u *union) doubles(ctx context.Context) error {
 
 // result is the statement that gives the rows of the new file.
 func (u *union) result() string {
-	names := make([]string, len(u.columns))
-	for i, column := range u.columns {
-		names[i] = tables.Name(column)
-	}
-	list := strings.Join(names, ", ")
-	return fmt.Sprintf(`SELECT %[1]s FROM %[2]s WHERE file_row_number NOT IN (SELECT n FROM %[3]s) UNION ALL SELECT %[1]s FROM %[4]s WHERE rowid NOT IN (SELECT g FROM %[5]s)`,
-		list, u.fileRows(), tables.Name(losers), tables.Name(gathered), tables.Name(beaten))
+	return fmt.Sprintf(`SELECT %[1]s FROM (SELECT *, file_row_number AS %[2]s FROM %[3]s) ANTI JOIN (SELECT n AS %[2]s FROM %[4]s) USING (%[2]s)
+		UNION ALL SELECT %[1]s FROM %[5]s ANTI JOIN (SELECT g AS %[2]s FROM %[6]s) USING (%[2]s)`,
+		u.list(), tables.Name(place), u.fileRows(), tables.Name(losers), tables.Name(gathered), tables.Name(beaten))
 }
 
 // balance is what becomes of the rows.
@@ -149,7 +224,7 @@ type balance struct {
 func (u *union) balance(ctx context.Context) (b balance, err error) {
 	taken := "0"
 	if len(u.increments) > 0 {
-		taken = "(SELECT count(*) FROM " + tables.From(tables.Parquet, u.increments...) + ")"
+		taken = "(SELECT count(*) FROM " + tables.From(tables.Parquet, u.aside...) + ")"
 	}
 	row, err := u.db.One(ctx, fmt.Sprintf(`SELECT (SELECT count(*) FROM %s), %s, (SELECT count(*) FROM %s), (SELECT count(*) FROM %s), (SELECT count(*) FROM %s)`,
 		tables.From(tables.Parquet, u.main), taken, tables.Name(gathered), tables.Name(losers), tables.Name(beaten)))
@@ -164,11 +239,7 @@ func (u *union) balance(ctx context.Context) (b balance, err error) {
 
 // proof is count and content of rows, whatever their order.
 func (u *union) proof(ctx context.Context, from string) (string, error) {
-	names := make([]string, len(u.columns))
-	for i, column := range u.columns {
-		names[i] = tables.Name(column)
-	}
-	row, err := u.db.One(ctx, "SELECT count(*), sum(hash("+strings.Join(names, ", ")+")) FROM ("+from+")")
+	row, err := u.db.One(ctx, "SELECT count(*), sum(hash("+u.list()+")) FROM ("+from+")")
 	if err != nil {
 		return "", err
 	}
