@@ -153,11 +153,7 @@ func (in *Instance) merged(main seen) (marks []string, err error) {
 
 // unite makes the step, with what would become of the rows: none where nothing would.
 func (in *Instance) unite(ctx context.Context, w uniting) ([]service.Step, error) {
-	err := in.united(ctx, w, "", func(u *union) (err error) {
-		w.Balance, err = u.balance(ctx)
-		return err
-	})
-	if err != nil {
+	if err := in.foresee(ctx, &w); err != nil {
 		return nil, err
 	}
 	if len(w.Increments) == 0 && w.Balance.Replaced == 0 {
