@@ -80,5 +80,5 @@ func extent(ctx context.Context, conn *sql.Conn) (rows int64, named bool, err er
 	}
 	columns, err := none.Columns()
 	named = slices.ContainsFunc(columns, func(name string) bool { return strings.EqualFold(name, "rowid") })
-	return rows, named, errors.Join(err, none.Close())
+	return rows, named, errors.Join(err, none.Err(), none.Close())
 }

@@ -20,9 +20,9 @@ func (in *Instance) Query(ctx context.Context, statement string) iter.Seq2[servi
 			yield(service.Row{}, refused(err, nil))
 			return
 		}
-		err := in.answer(ctx, statement, little, yield)
-		if tables.Exhausted(err) { // which shows before the first row
-			err = in.answer(ctx, statement, usual, yield)
+		lacking, err := in.answer(ctx, statement, little, yield)
+		if lacking {
+			_, err = in.answer(ctx, statement, usual, yield)
 		}
 		if err != nil {
 			yield(service.Row{}, err)
@@ -39,29 +39,30 @@ type memory struct {
 
 // The little is for most answers, which are read, and maybe written to a file, beside it. Many
 // wide columns need more.
-var little, usual = memory{96 << 20, 2}, memory{}
+var little, usual = memory{80 << 20, 2}, memory{}
 
-func (in *Instance) answer(ctx context.Context, statement string, m memory, yield func(service.Row, error) bool) error {
+// answer yields rows. That it lacks memory shows before the first one.
+func (in *Instance) answer(ctx context.Context, statement string, m memory, yield func(service.Row, error) bool) (lacking bool, err error) {
 	var v service.Verdict
 	s, err := in.asked(ctx, statement, m, &v)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = s.close() }() // it was only read
 	for row, err := range s.db.Select(ctx, statement) {
 		if err != nil {
-			return refused(err, v.Findings)
+			return tables.Exhausted(err), refused(err, v.Findings)
 		}
 		if !yield(service.Row(row), nil) {
-			return nil
+			return false, nil
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // Columns names those of the answer to a statement.
 func (in *Instance) Columns(ctx context.Context, statement string) (names []string, err error) {
-	for row, err := range in.Query(ctx, "SELECT column_name FROM (DESCRIBE "+strings.TrimRight(statement, "; \n\t")+"\n)") {
+	for row, err := range in.Query(ctx, "DESCRIBE "+statement) {
 		if err != nil {
 			return nil, err
 		}

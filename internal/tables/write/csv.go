@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const bom = "\ufeff"
@@ -93,11 +94,8 @@ const begins = "=+-@\t\r\n\x00＝＋－＠"
 // one that looks as if that had been done to it, so that taking one away gives every text back.
 func harmless(s string) string {
 	inner := strings.TrimLeft(s, "'")
-	for _, first := range inner {
-		if strings.ContainsRune(begins, first) {
-			return "'" + s
-		}
-		break
+	if first, size := utf8.DecodeRuneInString(inner); size > 0 && strings.ContainsRune(begins, first) {
+		return "'" + s
 	}
 	return s
 }
