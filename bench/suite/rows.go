@@ -23,6 +23,8 @@ func (r *Result) Rows(suite string, tools []string) []table.Row {
 		return r.graphRows(tools)
 	case "logs":
 		return r.logRows(tools)
+	case "export":
+		return r.exportRows(tools)
 	case "drill":
 		return r.drillRows(tools)
 	}
@@ -110,6 +112,13 @@ func (r *Result) logRows(tools []string) []table.Row {
 		r.stored(tools, CollectLogs, "packed", nil),
 		r.time(tools, GrownSome, little), r.cpu(tools, GrownSome),
 		r.time(tools, GrownAll, little), r.cpu(tools, GrownAll),
+	}
+}
+
+func (r *Result) exportRows(tools []string) []table.Row {
+	return []table.Row{
+		r.time(tools, ExportSheet, []table.Limit{{Peer: Pandas, Factor: 1. / 3}}), r.cpu(tools, ExportSheet),
+		r.memory(tools, ExportSheet, []table.Limit{{Factor: exportMemory}}), r.stored(tools, ExportSheet, "file", nil),
 	}
 }
 

@@ -215,3 +215,10 @@ func (u *Upkeep) Restore(ctx context.Context, dir string) (measure.Cost, error) 
 func (u *Upkeep) VersionCost(ctx context.Context) (measure.Cost, error) {
 	return u.run(ctx, "version")
 }
+
+// Export writes a table as a file and returns its rows.
+func (u *Upkeep) Export(ctx context.Context, target, table, file string) (measure.Cost, int, error) {
+	var done struct{ Rows int }
+	cost, err := u.ask(ctx, nil, &done, "data", "export", target, table, file)
+	return cost, done.Rows, err
+}

@@ -28,6 +28,7 @@ type options struct {
 	messages, rows       int
 	objects, nodes       int
 	logFiles             int
+	sheetRows            int
 	objectBytes          int64
 	logBytes             int64
 	cold, write          bool
@@ -73,6 +74,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.nodes, "nodes", 1_000_000, "nodes of the graph, each with two relationships")
 	flag.IntVar(&o.logFiles, "log-files", 2000, "log files to collect")
 	flag.Int64Var(&o.logBytes, "log-bytes", 300_000_000, "bytes of all log files")
+	flag.IntVar(&o.sheetRows, "sheet-rows", 1_000_000, "rows of the table that becomes a workbook; pandas takes some 8 GB for a million")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
 	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
 	flag.Parse()

@@ -42,6 +42,7 @@ func parts() []part {
 		{name: "objects", peers: []string{suite.Rclone, suite.RcloneList}, run: board.manyObjects},
 		{name: "graph", peers: []string{suite.Neo4jAdmin}, run: board.graph},
 		{name: "logs", peers: []string{suite.Gzip}, run: board.logs},
+		{name: "export", peers: []string{suite.Pandas}, run: board.export},
 		{name: "drill", run: board.drill},
 	}
 }

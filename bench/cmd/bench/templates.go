@@ -29,17 +29,24 @@ func (b board) templates(ctx context.Context) error {
 	return suite.Templates{Upkeep: bin, Python: python, Cache: b.cache, Scratch: b.scratch, Lines: b.messages, Rounds: b.rounds}.Run(ctx, b.result)
 }
 
-// drain installs drain3 once, into an environment of its own.
+// drain installs drain3 once.
 func (o options) drain(ctx context.Context) (string, error) {
-	dir := filepath.Join(o.cache, "drain3-"+drainVersion)
+	return o.venv(ctx, "drain3-"+drainVersion, "drain3=="+drainVersion)
+}
+
+// venv installs pinned packages once, into an environment of their own, and returns its
+// Python.
+func (o options) venv(ctx context.Context, name string, packages ...string) (string, error) {
+	dir := filepath.Join(o.cache, name)
 	python, done := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "installed")
 	if _, err := os.Stat(done); err == nil {
 		return python, nil
 	}
-	slog.Info("installing", "peer", "drain3", "version", drainVersion)
-	for _, argv := range [][]string{{"python3", "-m", "venv", dir}, {python, "-m", "pip", "install", "--quiet", "drain3==" + drainVersion}} {
+	slog.Info("installing", "peer", name)
+	install := append([]string{python, "-m", "pip", "install", "--quiet"}, packages...)
+	for _, argv := range [][]string{{"python3", "-m", "venv", dir}, install} {
 		if out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("install drain3: %w:\n%s", err, out)
+			return "", fmt.Errorf("install %s: %w:\n%s", name, err, out)
 		}
 	}
 	return python, os.WriteFile(done, nil, 0o644)
