@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -102,8 +103,16 @@ func (c *cli) objects() func(*service.Row) {
 		}
 		object := make(map[string]any, len(row.Values))
 		for i, name := range row.Columns {
-			object[name] = row.Values[i]
+			object[name] = sayable(row.Values[i])
 		}
 		_ = lines.Encode(object) // a reader that has gone away wants no more
 	}
+}
+
+// sayable is a value as JSON can say it: it has no word for what is no number.
+func sayable(v any) any {
+	if x, is := v.(float64); is && (math.IsNaN(x) || math.IsInf(x, 0)) {
+		return fmt.Sprint(x)
+	}
+	return v
 }
