@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/duckdb/duckdb-go/v2"
 )
@@ -18,6 +19,13 @@ func Damaged(err error) bool {
 // Misused reports whether an error says that a statement does not fit its tables.
 func Misused(err error) bool {
 	return is(err, duckdb.ErrorTypeBinder, duckdb.ErrorTypeCatalog, duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeMismatchType)
+}
+
+// Full reports whether an error says that a disk has no room, or its quota is used up.
+// DuckDB gives the system's words and no number.
+func Full(err error) bool {
+	return is(err, duckdb.ErrorTypeIO) && slices.ContainsFunc([]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT},
+		func(e syscall.Errno) bool { return strings.Contains(strings.ToLower(err.Error()), e.Error()) })
 }
 
 // Said is what an error of DuckDB says, without the statement that it repeats below.

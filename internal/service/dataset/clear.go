@@ -7,6 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"upkeep/internal/service"
 	"upkeep/internal/tables"
@@ -20,57 +25,74 @@ type clearing struct {
 }
 
 // clear lists the step that puts increments away once they were held for long enough.
-// Since when the file holds them, its own time says: it was written then or later.
-func (in *Instance) clear(name string, t Table, main seen, held []seen) []service.Step {
+func (in *Instance) clear(name string, t Table, main seen, held map[seen]int64) []service.Step {
 	grace := t.Increments.Grace.Std()
 	if grace == 0 {
 		grace = usualGrace
 	}
-	if len(held) == 0 || in.env.Now().UnixNano()-main.Time < grace.Nanoseconds() {
+	var ripe []seen
+	for s, since := range held {
+		if in.env.Now().Sub(time.Unix(since, 0)) >= grace {
+			ripe = append(ripe, s)
+		}
+	}
+	if len(ripe) == 0 {
 		return nil
 	}
-	return []service.Step{step(opClear, service.Reversible, name, clearing{name, main, held},
-		service.Message{ID: opClear, Args: service.Args{"table": name, "increments": len(held), "grace": grace.Seconds()}})}
+	slices.SortFunc(ripe, func(a, b seen) int { return strings.Compare(a.Path, b.Path) })
+	return []service.Step{step(opClear, service.Reversible, name, clearing{name, main, ripe},
+		service.Message{ID: opClear, Args: service.Args{"table": name, "increments": len(ripe), "grace": grace.Seconds()}})}
 }
 
-// doClear proves every row of every increment to be in the table, then moves the files to
-// where originals are kept.
+// doClear proves every row of every increment to be in the table as it is by then, and moves
+// the files to where originals are kept.
 func (in *Instance) doClear(ctx context.Context, s service.Step, _ service.Report) (out service.Outcome, err error) {
 	c, err := argsOf[clearing](s)
 	if err != nil {
 		return out, err
 	}
 	moved := map[string]string{} // from path to where it is now
-	err = in.locked(ctx, true, func() error {
-		if err := in.unchanged(c.Main); err != nil {
+	err = in.locked(ctx, true, func() (err error) {
+		if c.Main, err = in.see(in.path(c.Main.Path)); err != nil { // a merge came before it, or a writer
 			return err
 		}
 		for _, inc := range c.Increments {
-			if in.unchanged(inc) != nil {
-				continue // it has grown, or is put away already
-			}
-			if err := in.proven(ctx, c, inc); err != nil {
-				return err
-			}
-			kept, err := in.putAway(inc)
+			kept, err := in.clearOne(ctx, c, inc)
 			if err != nil {
 				return err
 			}
-			moved[inc.Path] = kept
+			if kept != "" {
+				moved[inc.Path] = kept
+			}
 		}
 		return nil
 	})
 	out.Verdict.Set(c.Table+"_increments_cleared", len(moved))
 	text, encoded := json.Marshal(moved)
 	out.Result = text
-	return out, errors.Join(err, encoded)
+	return out, errors.Join(in.full(err), encoded)
+}
+
+// clearOne says where an increment is kept now: one that was put away before the run was
+// killed, too. One that has grown stays.
+func (in *Instance) clearOne(ctx context.Context, c clearing, inc seen) (kept string, err error) {
+	if in.unchanged(inc) != nil {
+		return in.keptState(inc.state), nil
+	}
+	if err := in.proven(ctx, c, inc); err != nil {
+		return "", err
+	}
+	if err := in.unchanged(c.Main); err != nil {
+		return "", err
+	}
+	return in.putAway(inc)
 }
 
 // proven is an error unless the table has every key of an increment, and with it a row
 // that is not earlier. A row without a whole key must be there as it is.
 func (in *Instance) proven(ctx context.Context, c clearing, inc seen) error {
 	w := uniting{Work: service.Merge, Table: c.Table, Main: c.Main, Increments: []seen{inc}}
-	return in.united(ctx, w, "", func(u *union) error {
+	return in.united(ctx, &w, "", func(u *union) error {
 		row, err := u.db.One(ctx, "SELECT count(*) FROM ("+u.absent()+")")
 		if err != nil {
 			return err
@@ -88,12 +110,28 @@ func (u *union) absent() string {
 		u.list(), tables.Name(gathered), tables.Name(beaten), u.fileRows(), tables.Name(matched), nulls(u.t.Key), tables.Name(place))
 }
 
+// putAway moves an increment in one step, so that what its writer saves meanwhile under
+// the same name stays. What turns out to have grown goes back: it is another one than was
+// proven.
 func (in *Instance) putAway(inc seen) (kept string, err error) {
 	path := in.path(inc.Path)
-	if kept, err = in.keep(path); err != nil {
+	kept, err = in.named(path, renamed)
+	if err != nil {
 		return "", fmt.Errorf("keep %s: %w", inc.Path, err)
 	}
-	return kept, errors.Join(os.Remove(path), synced(filepath.Dir(path)))
+	is, err := stateOf(in.path(kept))
+	if err == nil && is == inc.state {
+		return kept, synced(filepath.Dir(path))
+	}
+	if back := renamed(in.path(kept), path); back != nil {
+		return "", fmt.Errorf("%s has grown and is in %s: %w", inc.Path, kept, errors.Join(err, back))
+	}
+	return "", err
+}
+
+// renamed gives a file another name that nobody has yet.
+func renamed(from, to string) error {
+	return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 }
 
 // undoClear brings increments back to where they were.

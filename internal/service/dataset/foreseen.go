@@ -29,11 +29,12 @@ func (in *Instance) foresee(ctx context.Context, w *uniting) error {
 		w.Balance = last.Balance
 		return nil
 	}
-	err = in.united(ctx, *w, "", func(u *union) (err error) {
+	asked := len(w.Increments)
+	err = in.united(ctx, w, "", func(u *union) (err error) {
 		w.Balance, err = u.balance(ctx)
 		return err
 	})
-	if err != nil || in.env.State == nil {
+	if err != nil || in.env.State == nil || len(w.Increments) < asked {
 		return err
 	}
 	text, err := json.Marshal(foresight{of, w.Balance})

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/service"
+	"upkeep/internal/tables"
 )
 
 const (
@@ -67,44 +68,32 @@ type replaced struct {
 // keep gives a file a second name among the originals, and returns it, below the store. A
 // file that is there already keeps its name.
 func (in *Instance) keep(path string) (kept string, err error) {
-	info, err := os.Lstat(path)
+	is, err := stateOf(path)
 	if err != nil {
 		return "", err
 	}
+	if kept := in.keptState(is); kept != "" {
+		return kept, nil
+	}
+	return in.named(path, os.Link)
+}
+
+// named gives a file a name among the originals.
+func (in *Instance) named(path string, as func(path, kept string) error) (kept string, err error) {
 	dir := in.path(keptIn)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("make room for the original of %s: %w", path, err)
 	}
-	if kept := in.keptAs(info); kept != "" {
-		return kept, nil
-	}
-	name := in.env.Now().UTC().Format("20060102T150405") + "-" + flat(in.within(path))
+	name := in.env.Now().UTC().Format("20060102T150405") + "-" + strings.ReplaceAll(in.within(path), string(filepath.Separator), "-")
 	for n := 0; ; n++ {
 		kept := filepath.Join(keptIn, name)
 		if n > 0 {
 			kept = filepath.Join(keptIn, fmt.Sprintf("%d-%s", n, name))
 		}
-		if err := os.Link(path, in.path(kept)); !errors.Is(err, fs.ErrExist) {
+		if err := as(path, in.path(kept)); !errors.Is(err, fs.ErrExist) {
 			return kept, errors.Join(err, synced(dir))
 		}
 	}
-}
-
-// flat makes one name of a path.
-func flat(path string) string { return strings.ReplaceAll(path, string(filepath.Separator), "-") }
-
-// keptAs finds a file among the originals.
-func (in *Instance) keptAs(info fs.FileInfo) string {
-	entries, err := os.ReadDir(in.path(keptIn))
-	if err != nil {
-		return ""
-	}
-	for _, e := range entries {
-		if there, err := e.Info(); err == nil && os.SameFile(there, info) {
-			return filepath.Join(keptIn, e.Name())
-		}
-	}
-	return ""
 }
 
 // keptState finds the original that was a file in that state.
@@ -146,17 +135,42 @@ func (in *Instance) replace(path, draft string, was state) (done replaced, err e
 // another one: between a look and a rename somebody could have saved. The draft's name is gone
 // afterwards.
 func exchange(path, draft string, was state) error {
-	err := unix.Renameat2(unix.AT_FDCWD, draft, unix.AT_FDCWD, path, unix.RENAME_EXCHANGE)
+	own, err := stateOf(draft)
+	if err != nil {
+		return err
+	}
+	err = swap(draft, path)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 		return os.Rename(draft, path) // a file system that cannot swap
 	}
 	if err != nil {
 		return fmt.Errorf("put %s in its place: %w", path, err)
 	}
-	if out, err := stateOf(draft); err != nil || out != was {
-		return errors.Join(changed(path, err), unix.Renameat2(unix.AT_FDCWD, draft, unix.AT_FDCWD, path, unix.RENAME_EXCHANGE))
+	out, err := stateOf(draft)
+	if err == nil && out == was {
+		return os.Remove(draft) // it has its other name
 	}
-	return os.Remove(draft) // it has its other name
+	return errors.Join(changed(path, err), giveBack(path, draft, own, out))
+}
+
+// giveBack puts what came out of a swap where it was, as long as what it takes the place of
+// is what was put there before: else somebody has saved once more, and that is the newest.
+func giveBack(path, draft string, put, out state) error {
+	for {
+		if err := swap(draft, path); err != nil {
+			return fmt.Errorf("give %s back: %w", path, err)
+		}
+		was, err := stateOf(draft)
+		if err != nil || was.Node == put.Node {
+			return err
+		}
+		put, out = out, was
+	}
+}
+
+// swap lets two files change their names.
+func swap(a, b string) error {
+	return unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
 }
 
 func changed(path string, err error) error {
@@ -176,21 +190,34 @@ func (in *Instance) undoReplace(_ context.Context, done json.RawMessage) ([]serv
 		service.Message{ID: opBringBack, Args: service.Args{"path": r.Path, "kept": r.Kept}})}, nil
 }
 
-// bringBack does it. A file that is back already is done.
-func (in *Instance) bringBack(_ context.Context, s service.Step, _ service.Report) (o service.Outcome, err error) {
+// bringBack does it, under the writers' locks. A file that is back already is done.
+func (in *Instance) bringBack(ctx context.Context, s service.Step, _ service.Report) (o service.Outcome, err error) {
 	r, err := argsOf[replaced](s)
 	if err != nil {
 		return o, err
 	}
+	err = in.locked(ctx, false, func() error { return in.back(r) })
+	return o, in.full(err)
+}
+
+func (in *Instance) back(r replaced) error {
 	path := in.path(r.Path)
 	now, err := stateOf(path)
 	if err == nil && now == r.Was {
-		return o, nil
+		return nil
 	}
 	if kept, lost := stateOf(in.path(r.Kept)); err != nil || now != r.Is || lost != nil || kept != r.Was {
-		return o, changed(path, errors.Join(err, lost))
+		return changed(path, errors.Join(err, lost))
 	}
-	return o, errors.Join(os.Rename(in.path(r.Kept), path), synced(filepath.Dir(path)))
+	return errors.Join(exchange(path, in.path(r.Kept), r.Is), synced(filepath.Dir(path)))
+}
+
+// full gives a full disk words of its own.
+func (in *Instance) full(err error) error {
+	if err == nil || !tables.Full(err) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return err
+	}
+	return &service.Fault{ID: "dataset.no-space", Args: service.Args{"dir": in.dir}, Err: fmt.Errorf("%w: %w", err, service.ErrNoSpace)}
 }
 
 // synced has the kernel write a directory to the disk: the names in it.

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"upkeep/internal/service"
@@ -27,15 +27,12 @@ type uniting struct {
 	Balance    balance      `json:"balance"`
 }
 
-// mergedNote is the key in the footer of a table's file under which it says which
-// increments it holds: that is replaced in the same moment as the rows.
-const mergedNote = "upkeep.merged"
-
-// madeNote says which step made the file: one that is done again finds its work done.
-const madeNote = "upkeep.made"
-
 // usualGrace is how long merged increments stay.
 const usualGrace = 24 * time.Hour
+
+// rest is how long an increment must have been left alone to be merged: its writer may be at
+// work in it, and no clock of a file system is finer than a tick.
+const rest = time.Second
 
 // planMerge lists a step for every table that has increments which its file does not
 // hold, and one for those that it has held for long enough.
@@ -96,10 +93,11 @@ func (in *Instance) eachTable(ctx context.Context, list func(name string, t Tabl
 	return steps, nil
 }
 
-// increments are those that the file does not hold yet, and those that it says it
-// does. One that cannot be read or is of another form is in neither: it stays where it is, and
-// check names it.
-func (in *Instance) increments(ctx context.Context, t Table, main seen) (fresh, held []seen, err error) {
+// increments are those that the file does not hold yet, in the order in which they were
+// written to last, and those that it says it does, each with the time of its merge. One that
+// cannot be read or is of another form is in neither: it stays where it is, and check names
+// it. So does one that is being written to.
+func (in *Instance) increments(ctx context.Context, t Table, main seen) (fresh []seen, held map[seen]int64, err error) {
 	merged, err := in.merged(main)
 	if err != nil {
 		return nil, nil, err
@@ -108,22 +106,42 @@ func (in *Instance) increments(ctx context.Context, t Table, main seen) (fresh, 
 	if err != nil {
 		return nil, nil, err
 	}
+	held = map[seen]int64{}
 	for _, path := range paths {
-		f, err := footer.Read(path)
-		if err != nil || t.foreign(f) {
-			continue
-		}
 		s, err := in.see(path)
 		if err != nil {
 			continue // taken away meanwhile
 		}
-		if slices.Contains(merged, s.mark()) {
-			held = append(held, s)
+		f, err := footer.Read(path)
+		if err != nil || t.foreign(f) {
+			continue
+		}
+		if since, is := merged[s.mark()]; is {
+			held[s] = since
 		} else {
 			fresh = append(fresh, s)
 		}
 	}
-	return fresh, held, ctx.Err()
+	slices.SortStableFunc(fresh, func(a, b seen) int { return cmp.Compare(a.Time, b.Time) })
+	fresh, err = in.atRest(ctx, fresh)
+	return fresh, held, err
+}
+
+// atRest waits until nobody can say any more that he has just written one of them, and
+// leaves out those that were written to meanwhile.
+func (in *Instance) atRest(ctx context.Context, all []seen) ([]seen, error) {
+	var wait time.Duration
+	for _, s := range all {
+		if age := time.Since(time.Unix(0, s.Time)); age >= 0 { // else the clock of its disk is another one
+			wait = max(wait, rest-age)
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(wait):
+		return in.still(all), nil
+	}
 }
 
 func (t Table) foreign(f footer.Footer) bool {
@@ -134,21 +152,6 @@ func (t Table) foreign(f footer.Footer) bool {
 		}
 	}
 	return false
-}
-
-// merged are the marks of the increments that a file says it holds.
-func (in *Instance) merged(main seen) (marks []string, err error) {
-	f, err := footer.Read(in.path(main.Path))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", err, service.ErrDamaged)
-	}
-	if f.Notes[mergedNote] == "" {
-		return nil, nil
-	}
-	if err := json.Unmarshal([]byte(f.Notes[mergedNote]), &marks); err != nil {
-		return nil, fmt.Errorf("read which increments %s holds: %w", main.Path, err)
-	}
-	return marks, nil
 }
 
 // unite makes the step, with what would become of the rows: none where nothing would.
@@ -163,17 +166,15 @@ func (in *Instance) unite(ctx context.Context, w uniting) ([]service.Step, error
 		"before": w.Balance.Before, "taken": w.Balance.Taken, "doubles": w.Balance.Doubles, "replaced": w.Balance.Replaced, "older": w.Balance.Older, "after": w.Balance.After}})}, nil
 }
 
-// united opens the database of a union, compares the keys and closes it again. out is
-// the one file that may be written.
-func (in *Instance) united(ctx context.Context, w uniting, out string, do func(*union) error) (err error) {
+// united opens the database of a union, compares the keys and closes it again. Increments
+// that were written to while they were read are left out. out is the one file that may be
+// written.
+func (in *Instance) united(ctx context.Context, w *uniting, out string, do func(*union) error) (err error) {
 	cfg, _, err := in.declare(ctx, in.dir)
 	if err != nil {
 		return err
 	}
 	u := &union{t: cfg.Tables[w.Table], main: in.path(w.Main.Path)}
-	for _, s := range w.Increments {
-		u.increments = append(u.increments, in.path(s.Path))
-	}
 	scratch, remove, err := in.env.Dir(scratchPurpose)
 	if err != nil {
 		return err
@@ -185,17 +186,48 @@ func (in *Instance) united(ctx context.Context, w uniting, out string, do func(*
 		return err
 	}
 	defer func() { err = errors.Join(err, u.db.Close()) }()
-	if err := u.prepare(ctx); err != nil {
+	if err := in.compared(ctx, u, w); err != nil {
+		return in.staleOr(err, w.Main)
+	}
+	return in.staleOr(do(u), w.Main)
+}
+
+func (in *Instance) compared(ctx context.Context, u *union, w *uniting) error {
+	if err := u.describe(ctx); err != nil {
 		return err
 	}
-	find := u.match
+	if err := in.gather(ctx, u, w); err != nil {
+		return err
+	}
 	if w.Work == service.Dedup {
-		find = u.doubles
+		return u.doubles(ctx)
 	}
-	if err := find(ctx); err != nil {
+	return u.match(ctx)
+}
+
+// gather reads the increments once, so that they may grow afterwards. What another one has
+// become meanwhile was read in parts, or not at all: it waits for the next merge.
+func (in *Instance) gather(ctx context.Context, u *union, w *uniting) error {
+	for {
+		u.increments = in.pathsOf(w.Increments)
+		err := u.gather(ctx)
+		still := in.still(w.Increments)
+		if err != nil && len(still) == len(w.Increments) {
+			return err
+		}
+		if len(still) == len(w.Increments) {
+			return nil
+		}
+		w.Increments = still
+	}
+}
+
+// staleOr says that a file changed where that is why it could not be read.
+func (in *Instance) staleOr(err error, main seen) error {
+	if err == nil || in.unchanged(main) == nil {
 		return err
 	}
-	return do(u)
+	return changed(main.Path, err)
 }
 
 // doUnite writes the file anew and puts it in place, under the writers' locks. Increments
@@ -212,42 +244,67 @@ func (in *Instance) doUnite(ctx context.Context, s service.Step, _ service.Repor
 		}
 		return err
 	})
-	return out, err
+	return out, in.full(err)
 }
 
 func (in *Instance) rewrite(ctx context.Context, w uniting, v *service.Verdict) (done replaced, err error) {
+	path := in.path(w.Main.Path)
+	draft := filepath.Join(filepath.Dir(path), draftOf+filepath.Base(path))
+	if err := in.leftover(path, draft); err != nil {
+		return done, err
+	}
 	if done, err := in.already(w); err != nil || done.Kept != "" {
 		return done, err
 	}
-	path, made := in.path(w.Main.Path), w.id()
-	if w.Work == service.Merge { // its writers go on, and nothing of theirs is lost by it
-		if w.Main, err = in.see(path); err != nil {
-			return done, err
-		}
+	planned := w
+	if err := in.current(&w); err != nil {
+		return done, err
 	}
-	draft := filepath.Join(filepath.Dir(path), draftOf+filepath.Base(path))
 	defer func() { err = errors.Join(err, gone(draft)) }()
-	if err := in.drafted(ctx, &w, draft, made); err != nil {
+	if err := in.drafted(ctx, &w, draft, planned.id()); err != nil {
 		return done, err
 	}
-	if err := in.unchanged(w.Increments...); err != nil { // while they were read
-		return done, err
-	}
-	told(v, w)
+	told(v, w, len(planned.Increments)-len(w.Increments))
 	return in.replace(path, draft, w.Main.state)
+}
+
+// current takes a merge up to what is there now: the writers of the file go on, and
+// nothing of theirs is lost by it; increments that changed, or that another run has merged, are
+// no longer its own.
+func (in *Instance) current(w *uniting) (err error) {
+	if w.Work != service.Merge {
+		return in.unchanged(w.Main)
+	}
+	if w.Main, err = in.see(in.path(w.Main.Path)); err != nil {
+		return err
+	}
+	merged, err := in.merged(w.Main)
+	if err != nil {
+		return in.staleOr(err, w.Main)
+	}
+	w.Increments = slices.DeleteFunc(in.still(w.Increments), func(s seen) bool { _, held := merged[s.mark()]; return held })
+	return w.some()
+}
+
+// some is an error where nothing is left of what was to be merged.
+func (w uniting) some() error {
+	if w.Work == service.Merge && len(w.Increments) == 0 {
+		return fmt.Errorf("every increment of the plan has changed or is merged: %w", service.ErrStale)
+	}
+	return nil
 }
 
 // drafted writes and proves the new file; nothing of it depends on the memory of this
 // machine when it returns.
-func (in *Instance) drafted(ctx context.Context, w *uniting, draft, made string) error {
-	if err := in.unchanged(append(slices.Clone(w.Increments), w.Main)...); err != nil {
-		return err
-	}
-	notes, err := in.notes(*w, made)
-	if err != nil {
-		return err
-	}
-	err = in.united(ctx, *w, draft, func(u *union) (err error) {
+func (in *Instance) drafted(ctx context.Context, w *uniting, draft, step string) error {
+	err := in.united(ctx, w, draft, func(u *union) (err error) {
+		if err := w.some(); err != nil {
+			return err
+		}
+		notes, err := in.notes(*w, step)
+		if err != nil {
+			return err
+		}
 		if w.Balance, err = u.balance(ctx); err != nil {
 			return err
 		}
@@ -267,35 +324,15 @@ func (in *Instance) already(w uniting) (done replaced, err error) {
 	if err != nil || now == w.Main.state {
 		return done, err
 	}
-	f, err := footer.Read(path)
-	if err != nil || f.Notes[madeNote] != w.id() {
-		return done, nil // somebody else's, which makes the plan stale
+	of, is := in.madeOf(path)
+	if !is || of.Step != w.id() {
+		return done, nil // somebody else's
 	}
-	return in.keptOf(w, now)
-}
-
-// keptOf finds the original that gave its place, by what it was; where its writers had
-// changed it after the plan was made, it is the one of its name that was kept last.
-func (in *Instance) keptOf(w uniting, now state) (replaced, error) {
-	entries, err := os.ReadDir(in.path(keptIn))
-	if err != nil {
-		return replaced{}, err
-	}
-	done := replaced{Path: w.Main.Path, Is: now}
-	for _, e := range entries { // by name, which begins with the time
-		kept := filepath.Join(keptIn, e.Name())
-		is, err := stateOf(in.path(kept))
-		if err != nil || !strings.HasSuffix(e.Name(), "-"+flat(w.Main.Path)) {
-			continue
-		}
-		if done.Kept, done.Was = kept, is; is == w.Main.state {
-			break
-		}
-	}
-	if done.Kept == "" {
+	kept := in.keptState(of.Was)
+	if kept == "" {
 		return done, fmt.Errorf("the file as it was is not among those that were kept: %w", service.ErrStale)
 	}
-	return done, nil
+	return replaced{Path: w.Main.Path, Kept: kept, Was: of.Was, Is: now}, nil
 }
 
 // id names a step by all that it was planned for.
@@ -323,38 +360,13 @@ func gone(path string) error {
 	return nil
 }
 
-func told(v *service.Verdict, w uniting) {
+// told says what became of the rows, and of how many increments the next merge will be.
+func told(v *service.Verdict, w uniting, left int) {
+	if left > 0 {
+		v.Set(w.Table+"_increments_left", left)
+	}
 	b := w.Balance
 	for name, n := range map[string]int64{"rows_before": b.Before, "rows_taken": b.Taken, "rows_doubled": b.Doubles, "rows_replaced": b.Replaced, "rows_older": b.Older, "rows_after": b.After} {
 		v.Set(w.Table+"_"+name, n)
 	}
-}
-
-// notes are those of the file, with the increments that it will hold and the step that
-// made it. What describes the columns of an Arrow writer is left out: the file has another
-// writer now.
-func (in *Instance) notes(w uniting, made string) (map[string]string, error) {
-	f, err := footer.Read(in.path(w.Main.Path))
-	if err != nil {
-		return nil, err
-	}
-	delete(f.Notes, "ARROW:schema")
-	marks, err := in.merged(w.Main)
-	if err != nil {
-		return nil, err
-	}
-	marks = slices.DeleteFunc(marks, func(mark string) bool { return !in.there(mark) })
-	for _, s := range w.Increments {
-		marks = append(marks, s.mark())
-	}
-	text, err := json.Marshal(marks)
-	f.Notes[mergedNote], f.Notes[madeNote] = string(text), made
-	return f.Notes, err
-}
-
-// there reports whether an increment is still where it was when it was merged.
-func (in *Instance) there(mark string) bool {
-	parts := strings.SplitN(mark, " ", 3)
-	s, err := in.see(in.path(parts[len(parts)-1]))
-	return err == nil && s.mark() == mark
 }

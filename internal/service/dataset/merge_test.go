@@ -3,12 +3,15 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"upkeep/internal/service"
 	"upkeep/internal/tables"
@@ -29,6 +32,12 @@ func tests(t *testing.T) *lain {
 	l.parquet("incremental/b.parquet", `SELECT 'qwen' AS model, 0.8::double AS rate, i AS id, '2025-08-19' AS day, 3 AS score FROM range(108, 112) t(i)
 		UNION ALL SELECT 'qwen', 0.8, 5, '2025-08-01', 3 UNION ALL SELECT NULL, 0.8, 1, '2025-08-19', 3 UNION ALL SELECT NULL, 0.8, 1, '2025-08-19', 3`)
 	l.write("incremental/c.parquet", "PAR1 torn PAR1")
+	for i, name := range []string{"a.parquet", "b.parquet"} { // so that nobody waits for their writers
+		written := time.Now().Add(time.Duration(i-10) * time.Second)
+		if err := os.Chtimes(filepath.Join(l.dir, "incremental", name), written, written); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return l
 }
 
@@ -148,18 +157,91 @@ func TestAMergeThatIsDoneTwice(t *testing.T) {
 	l.equal(before)
 }
 
-// What was appended to an increment since its plan makes it another one.
+// What was appended to an increment since its plan makes it another one: it is left to the
+// next merge. Where nothing else is planned, the plan is stale.
 func TestAMergeOfAnIncrementThatGrew(t *testing.T) {
 	l := tests(t)
 	in, steps := l.planned(service.Merge)
-	l.parquet("incremental/a.parquet", "SELECT 'qwen' AS model, 0.8 AS rate, 7 AS id, '2025-08-20' AS day, 9 AS score")
+	grow := func(name string) {
+		l.parquet("incremental/"+name, "SELECT 'qwen' AS model, 0.8 AS rate, 200 AS id, '2025-08-20' AS day, 9 AS score")
+	}
+	grow("a.parquet")
+	out, err := in.Do(t.Context(), steps[0], service.Report{})
+	if err != nil || out.Verdict.Facts["tests_increments_left"] != 1 || len(l.rows()) != 106 {
+		t.Fatalf("%d rows, %v, %v", len(l.rows()), out.Verdict.Facts, err)
+	}
+	in, steps = l.planned(service.Merge)
+	grow("a.parquet")
 	before := l.rows()
 	if _, err := in.Do(t.Context(), steps[0], service.Report{}); !errors.Is(err, service.ErrStale) {
 		t.Errorf("got %v", err)
 	}
 	l.equal(before)
+	l.noDraft()
+	if l.curated(service.Merge); len(l.rows()) != 107 {
+		t.Errorf("%d rows", len(l.rows()))
+	}
+}
+
+func (l *lain) noDraft() {
+	l.t.Helper()
 	if left, err := filepath.Glob(filepath.Join(l.dir, ".upkeep-*")); err != nil || len(left) > 0 {
-		t.Errorf("left %v, %v", left, err)
+		l.t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// The plan of a killed run that is resumed when another run has done its work.
+func TestAPlanWhoseIncrementsAnotherRunHasMerged(t *testing.T) {
+	l := tests(t)
+	in, steps := l.planned(service.Merge)
+	l.curated(service.Merge)
+	l.parquet("incremental/d.parquet", "SELECT 'qwen' AS model, 0.8 AS rate, 95 AS id, '2025-08-20' AS day, 9 AS score")
+	l.curated(service.Merge)
+	before := l.rows()
+	if _, err := in.Do(t.Context(), steps[0], service.Report{}); !errors.Is(err, service.ErrStale) {
+		t.Errorf("got %v", err)
+	}
+	l.equal(before)
+}
+
+// What lies under the name of a draft is of a killed run: part of a draft, a whole one, the
+// original – or what a writer has saved last, which must not be lost.
+func TestWhatAKilledMergeLeaves(t *testing.T) {
+	for name, leave := range map[string]func(l *lain, path, draft string) error{
+		"a part":        func(_ *lain, _, draft string) error { return os.WriteFile(draft, []byte("PAR1 not whole"), 0o600) },
+		"a whole draft": func(l *lain, path, draft string) error { l.curated(service.Merge); return os.Link(path, draft) },
+		"the original": func(l *lain, _, draft string) error {
+			_, done := l.curated(service.Merge)
+			return os.Link(filepath.Join(l.dir, gjson.GetBytes(done[0].Result, "kept").String()), draft)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := tests(t)
+			if err := leave(l, filepath.Join(l.dir, "tests.parquet"), filepath.Join(l.dir, draftOf+"tests.parquet")); err != nil {
+				t.Fatal(err)
+			}
+			l.parquet("incremental/d.parquet", "SELECT 'qwen' AS model, 0.8 AS rate, 200 AS id, '2025-08-20' AS day, 9 AS score")
+			l.curated(service.Merge)
+			l.equal(append(merged(), fmt.Sprint(200, "2025-08-20", 9)))
+			l.noDraft()
+		})
+	}
+}
+
+// A run that is killed between the two moves with which it gives a save back.
+func TestWhatAWriterSavedWhenAMergeWasKilled(t *testing.T) {
+	l := tests(t)
+	l.curated(service.Merge)
+	l.parquet(draftOf+"tests.parquet", `SELECT 'qwen' AS model, 0.8::float AS rate, 300 AS id, '2025-08-17' AS day, 1 AS score`)
+	l.parquet("incremental/d.parquet", "SELECT 'qwen' AS model, 0.8 AS rate, 200 AS id, '2025-08-20' AS day, 9 AS score")
+	l.curated(service.Merge)
+	l.noDraft()
+	if rows := l.rows(); !slices.Contains(rows, fmt.Sprint(300, "2025-08-17", 1)) {
+		t.Errorf("the save is lost: %v", rows)
+	}
+	l.curated(service.Merge) // it says nothing of increments that were merged before
+	if rows := l.rows(); len(rows) != 27 {
+		t.Errorf("%d rows: %v", len(rows), rows)
 	}
 }
 
@@ -221,6 +303,24 @@ func TestIncrementsThatAreHeld(t *testing.T) {
 	}
 }
 
+// Increments that are held leave in the same run in which others are merged, and a run that
+// was killed among them knows what it has moved.
+func TestIncrementsThatLeaveBesideAMerge(t *testing.T) {
+	l := tests(t)
+	l.curated(service.Merge)
+	l.env.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	l.parquet("incremental/d.parquet", "SELECT 'qwen' AS model, 0.8 AS rate, 200 AS id, '2025-08-20' AS day, 9 AS score")
+	steps, done := l.curated(service.Merge)
+	if len(steps) != 2 || done[1].Verdict.Facts["tests_increments_cleared"] != 2 {
+		t.Fatalf("planned %+v, done %+v", steps, done)
+	}
+	again, err := l.instance().Do(t.Context(), steps[1], service.Report{})
+	if err != nil || string(again.Result) != string(done[1].Result) {
+		t.Errorf("done again %s, %v; first %s", again.Result, err, done[1].Result)
+	}
+	l.equal(append(merged(), fmt.Sprint(200, "2025-08-20", 9)))
+}
+
 // A file that a writer overwrote says nothing of increments; their rows are merged again, not
 // thrown away.
 func TestIncrementsThatAreHeldNoMore(t *testing.T) {
@@ -244,7 +344,7 @@ func TestIncrementsThatAreHeldNoMore(t *testing.T) {
 	if main, err = in.see(filepath.Join(l.dir, "tests.parquet")); err != nil || f.Rows != 114 {
 		t.Fatal(f.Rows, err)
 	}
-	if _, err := in.doClear(t.Context(), step(opClear, service.Reversible, "tests", clearing{"tests", main, held}, service.Message{}), service.Report{}); !errors.Is(err, service.ErrRefused) {
+	if _, err := in.doClear(t.Context(), step(opClear, service.Reversible, "tests", clearing{"tests", main, slices.Collect(maps.Keys(held))}, service.Message{}), service.Report{}); !errors.Is(err, service.ErrRefused) {
 		t.Errorf("increments whose rows are in no file go: %v", err)
 	}
 	l.curated(service.Merge)

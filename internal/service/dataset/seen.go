@@ -24,6 +24,23 @@ func (in *Instance) unchanged(all ...seen) error {
 	return nil
 }
 
+// still are those of them that have not changed.
+func (in *Instance) still(all []seen) (same []seen) {
+	for _, s := range all {
+		if in.unchanged(s) == nil {
+			same = append(same, s)
+		}
+	}
+	return same
+}
+
+func (in *Instance) pathsOf(all []seen) (paths []string) {
+	for _, s := range all {
+		paths = append(paths, in.path(s.Path))
+	}
+	return paths
+}
+
 // mark is how a table's file names an increment. A copy that was put back has another
 // inode and is the same.
 func (s seen) mark() string { return fmt.Sprintf("%d %d %s", s.Size, s.Time, s.Path) }

@@ -27,6 +27,7 @@ type union struct {
 	aside      []string // the copies
 	columns    []string // of the file, in its order
 	types      map[string]string
+	taken      int64 // rows of the increments
 }
 
 // Tables of the database of a union.
@@ -43,8 +44,8 @@ func (u *union) fileRows() string {
 	return "read_parquet(" + tables.Text(u.main) + ", file_row_number = true)"
 }
 
-// prepare reads the columns of the file and what is to be added to it.
-func (u *union) prepare(ctx context.Context) error {
+// describe reads the columns of the file.
+func (u *union) describe(ctx context.Context) error {
 	u.types = map[string]string{}
 	for row, err := range u.db.Rows(ctx, "DESCRIBE SELECT * FROM "+tables.From(tables.Parquet, u.main)) {
 		if err != nil {
@@ -53,23 +54,29 @@ func (u *union) prepare(ctx context.Context) error {
 		name := row.Values[0].(string)
 		u.columns, u.types[name] = append(u.columns, name), row.Values[1].(string)
 	}
-	return u.gather(ctx)
+	return nil
 }
 
 // gather lays the increments aside, so that they may grow from now on, and makes their
 // rows a view, of those with one key the last. A row without a whole key is equal to no other.
 func (u *union) gather(ctx context.Context) error {
+	u.taken = 0
 	if len(u.increments) == 0 {
-		return u.db.Do(ctx, fmt.Sprintf("CREATE VIEW %s AS SELECT *, 0::BIGINT AS %s FROM %s LIMIT 0", tables.Name(gathered), tables.Name(place), tables.From(tables.Parquet, u.main)))
+		return u.db.Do(ctx, fmt.Sprintf("CREATE OR REPLACE VIEW %s AS SELECT *, 0::BIGINT AS %s FROM %s LIMIT 0", tables.Name(gathered), tables.Name(place), tables.From(tables.Parquet, u.main)))
 	}
 	from, err := u.incrementRows(ctx)
 	if err != nil {
 		return err
 	}
-	if err := u.db.Do(ctx, "CREATE TABLE "+tables.Name(earlier)+" AS "+u.doubled(from)); err != nil {
+	row, err := u.db.One(ctx, "SELECT count(*) FROM "+tables.From(tables.Parquet, u.aside...))
+	if err != nil {
 		return err
 	}
-	return u.db.Do(ctx, fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM (%s) ANTI JOIN %s USING (%s)", tables.Name(gathered), from, tables.Name(earlier), tables.Name(place)))
+	u.taken, _ = row.Values[0].(int64)
+	if err := u.db.Do(ctx, "CREATE OR REPLACE TABLE "+tables.Name(earlier)+" AS "+u.doubled(from)); err != nil {
+		return err
+	}
+	return u.db.Do(ctx, fmt.Sprintf("CREATE OR REPLACE VIEW %s AS SELECT * FROM (%s) ANTI JOIN %s USING (%s)", tables.Name(gathered), from, tables.Name(earlier), tables.Name(place)))
 }
 
 // incrementRows gives the rows of the increments with the columns and types of the file,
@@ -222,18 +229,14 @@ type balance struct {
 }
 
 func (u *union) balance(ctx context.Context) (b balance, err error) {
-	taken := "0"
-	if len(u.increments) > 0 {
-		taken = "(SELECT count(*) FROM " + tables.From(tables.Parquet, u.aside...) + ")"
-	}
-	row, err := u.db.One(ctx, fmt.Sprintf(`SELECT (SELECT count(*) FROM %s), %s, (SELECT count(*) FROM %s), (SELECT count(*) FROM %s), (SELECT count(*) FROM %s)`,
-		tables.From(tables.Parquet, u.main), taken, tables.Name(gathered), tables.Name(losers), tables.Name(beaten)))
+	row, err := u.db.One(ctx, fmt.Sprintf(`SELECT (SELECT count(*) FROM %s), (SELECT count(*) FROM %s), (SELECT count(*) FROM %s), (SELECT count(*) FROM %s)`,
+		tables.From(tables.Parquet, u.main), tables.Name(gathered), tables.Name(losers), tables.Name(beaten)))
 	if err != nil {
 		return b, err
 	}
 	n := func(i int) int64 { v, _ := row.Values[i].(int64); return v }
-	b = balance{Before: n(0), Taken: n(1), Doubles: n(1) - n(2), Replaced: n(3), Older: n(4)}
-	b.After = b.Before - b.Replaced + n(2) - b.Older
+	b = balance{Before: n(0), Taken: u.taken, Doubles: u.taken - n(1), Replaced: n(2), Older: n(3)}
+	b.After = b.Before - b.Replaced + n(1) - b.Older
 	return b, nil
 }
 

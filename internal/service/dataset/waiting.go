@@ -72,16 +72,17 @@ func (s *store) judgeIncrements(ctx context.Context, name string, v *service.Ver
 // unmerged are the increments of a table but those of which its files say that they hold
 // them: these are put away later.
 func (in *Instance) unmerged(t Table, files []string) ([]string, error) {
-	var marks []string
+	marks := map[string]int64{}
 	for _, file := range files {
 		if more, err := in.merged(seen{Path: in.within(file)}); err == nil {
-			marks = append(marks, more...)
+			maps.Copy(marks, more)
 		}
 	}
 	paths, err := in.find(t.Increments.Files)
 	return slices.DeleteFunc(paths, func(path string) bool {
 		inc, err := in.see(path)
-		return err == nil && slices.Contains(marks, inc.mark())
+		_, held := marks[inc.mark()]
+		return err == nil && held
 	}), err
 }
 
