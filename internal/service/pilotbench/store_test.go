@@ -174,6 +174,9 @@ func TestMergeOfEveryGeneration(t *testing.T) {
 			if want := truth.ParquetRows + truth.IncrementNewKeys; out.Verdict.Facts["results_rows_after"] != want {
 				t.Errorf("%v rows, want %d: %v", out.Verdict.Facts["results_rows_after"], want, out.Verdict.Facts)
 			}
+			if v, err := in.Check(t.Context()); err != nil || v.Facts["increments_results"] != 0 {
+				t.Errorf("after the merge %v increments wait, %v", v.Facts["increments_results"], err)
+			}
 			if files, err := os.ReadDir(filepath.Join(dir, "pilot_bench_parquet_data", "incremental")); err != nil || len(files) != 3 {
 				t.Errorf("increments: %v, %v", files, err)
 			}
