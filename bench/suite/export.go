@@ -15,10 +15,10 @@ import (
 	"upkeep/bench/tool"
 )
 
-// ExportSheet is the work on tables, Pandas the column of what writes workbooks instead.
+// ExportSheet is the work on tables, Workbooks the column of what writes workbooks instead.
 const (
 	ExportSheet = "a table of 20 columns as a workbook (XLSX)"
-	Pandas      = "pandas + openpyxl"
+	Workbooks   = "pandas + openpyxl"
 )
 
 // exportMemory is what upkeep may take of a table of any size, in bytes.
@@ -47,7 +47,7 @@ func (e Export) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error) 
 		return fmt.Errorf("write the table: %w", err)
 	}
 	for round := range e.Rounds {
-		halves := []string{Pandas}
+		halves := []string{Workbooks}
 		if u != nil {
 			halves = append(halves, u.Name())
 		}
@@ -110,10 +110,10 @@ func (e Export) stock(ctx context.Context, dir, script string, r *Result) error 
 	file := filepath.Join(dir, "pandas.xlsx")
 	settle()
 	cost, _, err := measure.Run(ctx, measure.Cmd{Argv: []string{e.Python, script, csvOf(dir), file}, Env: os.Environ()})
-	if err := r.cost(ExportSheet, Pandas, cost, err); err != nil {
+	if err := r.cost(ExportSheet, Workbooks, cost, err); err != nil {
 		return err
 	}
-	return sized(r, Pandas, file)
+	return sized(r, Workbooks, file)
 }
 
 func (e Export) subject(ctx context.Context, dir string, u *tool.Upkeep, r *Result) error {

@@ -27,6 +27,14 @@ func (r *Result) Rows(suite string, tools []string) []table.Row {
 		return r.exportRows(tools)
 	case "drill":
 		return r.drillRows(tools)
+	case "merge":
+		return r.mergeRows(tools)
+	case "merge-50m":
+		return r.cappedRows(tools)
+	case "document":
+		return r.documentRows(tools)
+	case "status":
+		return r.statusRows(tools)
 	}
 	return r.answerRows(tools)
 }
@@ -117,7 +125,7 @@ func (r *Result) logRows(tools []string) []table.Row {
 
 func (r *Result) exportRows(tools []string) []table.Row {
 	return []table.Row{
-		r.time(tools, ExportSheet, []table.Limit{{Peer: Pandas, Factor: 1. / 3}}), r.cpu(tools, ExportSheet),
+		r.time(tools, ExportSheet, []table.Limit{{Peer: Workbooks, Factor: 1. / 3}}), r.cpu(tools, ExportSheet),
 		r.memory(tools, ExportSheet, []table.Limit{{Factor: exportMemory}}), r.stored(tools, ExportSheet, "file", nil),
 	}
 }
@@ -128,6 +136,31 @@ func (r *Result) drillRows(tools []string) []table.Row {
 		rows = append(rows, r.time(tools, rtoOf(name), nil))
 	}
 	return rows
+}
+
+func (r *Result) mergeRows(tools []string) []table.Row {
+	faster := []table.Limit{{Peer: Pandas, Factor: 1.0 / 3}, {Peer: Polars, Factor: 0.5}, {Peer: Window, Factor: 0.7}}
+	return []table.Row{
+		r.time(tools, MergeRows, faster), r.cpu(tools, MergeRows),
+		r.memory(tools, MergeRows, []table.Limit{{Factor: mergeMemory}}), r.stored(tools, MergeRows, "new file", nil),
+	}
+}
+
+func (r *Result) cappedRows(tools []string) []table.Row {
+	return []table.Row{r.time(tools, MergeCapped, nil), r.cpu(tools, MergeCapped), r.memory(tools, MergeCapped, nil), r.stored(tools, MergeCapped, "new file", nil)}
+}
+
+func (r *Result) documentRows(tools []string) []table.Row {
+	return []table.Row{
+		r.time(tools, DiagnoseDocument, []table.Limit{{Peer: PythonJSON, Factor: 1.0 / 3}}), r.cpu(tools, DiagnoseDocument),
+		r.memory(tools, DiagnoseDocument, []table.Limit{{Peer: PythonJSON, Factor: 0.5}}),
+	}
+}
+
+func (r *Result) statusRows(tools []string) []table.Row {
+	cpu := r.cpu(tools, RefreshStatus)
+	cpu.Reach = []table.Limit{{Factor: refreshCPU}}
+	return []table.Row{r.time(tools, RefreshStatus, nil), cpu, r.memory(tools, RefreshStatus, nil), r.cpu(tools, CollectStatus), r.cpu(tools, Version)}
 }
 
 // misgrouped is the mean over all sets, as comparisons of log parsers print it.

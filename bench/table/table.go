@@ -83,7 +83,10 @@ func (u Unit) format(value float64) string {
 	case Memory:
 		return fmt.Sprintf("%.0f MiB", value/(1<<20))
 	}
-	if value < 1 {
+	switch {
+	case value < 0.001:
+		return fmt.Sprintf("%.2f ms", value*1000)
+	case value < 1:
 		return fmt.Sprintf("%.3f s", value)
 	}
 	return fmt.Sprintf("%.2f s", value)

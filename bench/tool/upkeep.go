@@ -18,10 +18,14 @@ import (
 type Upkeep struct {
 	program
 	Services []string
+	// Measure runs its verbs: measure.Run, or another place.
+	Measure func(context.Context, measure.Cmd) (measure.Cost, []byte, error)
 }
 
 // NewUpkeep drives the binary at bin.
-func NewUpkeep(bin string) *Upkeep { return &Upkeep{program: program{name: "upkeep", bin: bin}} }
+func NewUpkeep(bin string) *Upkeep {
+	return &Upkeep{program: program{name: "upkeep", bin: bin}, Measure: measure.Run}
+}
 
 // Version implements Tool.
 func (u *Upkeep) Version(ctx context.Context) (string, error) { return u.version(ctx, "version") }
@@ -53,7 +57,7 @@ func (u *Upkeep) Adopt(dir string) {
 // verb runs one verb on the declaration.
 func (u *Upkeep) verb(ctx context.Context, ok []int, args ...string) (measure.Cost, error) {
 	argv := append([]string{u.bin, "-f", filepath.Join(u.work, "upkeep.yaml")}, args...)
-	cost, _, err := measure.Run(ctx, measure.Cmd{Argv: argv, Env: u.env, Dir: u.work, OK: ok})
+	cost, _, err := u.Measure(ctx, measure.Cmd{Argv: argv, Env: u.env, Dir: u.work, OK: ok})
 	return cost, err
 }
 
@@ -221,4 +225,21 @@ func (u *Upkeep) Export(ctx context.Context, target, table, file string) (measur
 	var done struct{ Rows int }
 	cost, err := u.ask(ctx, nil, &done, "data", "export", target, table, file)
 	return cost, done.Rows, err
+}
+
+// Merge takes the increments of a target into its tables.
+func (u *Upkeep) Merge(ctx context.Context, target string) (measure.Cost, error) {
+	return u.verb(ctx, nil, "data", "merge", target, "--yes", "--quiet")
+}
+
+// Diagnose judges a target value by value; that it finds something (exit code 1) is no
+// failure.
+func (u *Upkeep) Diagnose(ctx context.Context, target string) (measure.Cost, error) {
+	return u.verb(ctx, []int{1}, "data", "diagnose", target, "--quiet")
+}
+
+// Collect takes one round of samples of a target.
+func (u *Upkeep) Collect(ctx context.Context, target string) (cost measure.Cost, samples []byte, err error) {
+	argv := []string{u.bin, "-f", filepath.Join(u.work, "upkeep.yaml"), "collect", target}
+	return u.Measure(ctx, measure.Cmd{Argv: argv, Env: u.env, Dir: u.work})
 }

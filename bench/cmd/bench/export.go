@@ -13,7 +13,7 @@ const (
 )
 
 func (b board) export(ctx context.Context) error {
-	python, err := b.venv(ctx, "pandas-"+pandasVersion+"-openpyxl-"+openpyxlVersion, "pandas=="+pandasVersion, "openpyxl=="+openpyxlVersion)
+	python, err := b.python(ctx, "export", "pandas=="+pandasVersion, "openpyxl=="+openpyxlVersion)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,11 @@ type options struct {
 	sheetRows            int
 	objectBytes          int64
 	logBytes             int64
+	tableRows            int // of the main file of merge
+	cappedRows           int // the same of merge-50m
+	increments           int // files of both
+	incrementRows        int // of each
+	models, statusRows   int
 	cold, write          bool
 	load                 float64 // of the machine before the first round
 }
@@ -63,7 +68,7 @@ func parse() (options, error) {
 	flag.StringVar(&o.source, "source", ".", "root of the source tree")
 	flag.StringVar(&o.upkeep, "upkeep", "bin/upkeep", "the program to measure")
 	flag.StringVar(&o.tools, "tools", "upkeep,restic,kopia,borg", "what trees measures; kopia:COMPRESSOR takes another compressor than zstd")
-	flag.StringVar(&o.suites, "suites", strings.Join(names(), ","), "which suites to run")
+	flag.StringVar(&o.suites, "suites", strings.Join(usual(), ","), "which suites to run; merge-50m only when it is named")
 	flag.StringVar(&o.pgBin, "pg-bin", "/usr/lib/postgresql/15/bin", "directory of pg_dump, pg_restore and pgbench")
 	flag.IntVar(&o.rounds, "n", 5, "rounds")
 	flag.IntVar(&o.scale, "scale", 50, "scale of pgbench; 50 = 5 million rows")
@@ -75,6 +80,12 @@ func parse() (options, error) {
 	flag.IntVar(&o.logFiles, "log-files", 2000, "log files to collect")
 	flag.Int64Var(&o.logBytes, "log-bytes", 300_000_000, "bytes of all log files")
 	flag.IntVar(&o.sheetRows, "sheet-rows", 1_000_000, "rows of the table that becomes a workbook; pandas takes some 8 GB for a million")
+	flag.IntVar(&o.tableRows, "table-rows", 10_000_000, "rows of the file that increments are merged into")
+	flag.IntVar(&o.cappedRows, "capped-rows", 50_000_000, "the same for merge-50m")
+	flag.IntVar(&o.increments, "increments", 200, "files of increments")
+	flag.IntVar(&o.incrementRows, "increment-rows", 10_000, "rows of each increment")
+	flag.IntVar(&o.models, "models", 1300, "models in the JSON database; 1300 = 200 MB")
+	flag.IntVar(&o.statusRows, "status-rows", 35_000_000, "rows of the file whose numbers are asked; 35,000,000 = 1 GB")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
 	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
 	flag.Parse()

@@ -28,6 +28,7 @@ type part struct {
 	name  string
 	peers []string
 	all   bool
+	asked bool // runs only when it is named
 	run   func(b board, ctx context.Context) error
 }
 
@@ -42,14 +43,28 @@ func parts() []part {
 		{name: "objects", peers: []string{suite.Rclone, suite.RcloneList}, run: board.manyObjects},
 		{name: "graph", peers: []string{suite.Neo4jAdmin}, run: board.graph},
 		{name: "logs", peers: []string{suite.Gzip}, run: board.logs},
-		{name: "export", peers: []string{suite.Pandas}, run: board.export},
+		{name: "export", peers: []string{suite.Workbooks}, run: board.export},
 		{name: "drill", run: board.drill},
+		{name: "merge", peers: []string{suite.Window, suite.Polars, suite.Pandas}, run: board.merge},
+		{name: "merge-50m", peers: []string{suite.Window, suite.Polars, suite.Pandas}, asked: true, run: board.merge50M},
+		{name: "document", peers: []string{suite.PythonJSON}, run: board.document},
+		{name: "status", peers: []string{suite.Pandas}, run: board.status},
 	}
 }
 
 func names() (all []string) {
 	for _, p := range parts() {
 		all = append(all, p.name)
+	}
+	return all
+}
+
+// usual are those that run when none is named.
+func usual() (all []string) {
+	for _, p := range parts() {
+		if !p.asked {
+			all = append(all, p.name)
+		}
 	}
 	return all
 }

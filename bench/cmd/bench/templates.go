@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
 	"os/exec"
 	"path/filepath"
 
@@ -15,13 +13,11 @@ import (
 const drainVersion = "0.9.11"
 
 func (b board) templates(ctx context.Context) error {
-	bin := filepath.Join(b.cache, "bin", "templates")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "./bench/cmd/templates")
-	build.Dir = b.source
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the program that groups messages: %w:\n%s", err, out)
+	bin, err := b.own(ctx, "./bench/cmd/templates")
+	if err != nil {
+		return err
 	}
-	python, err := b.drain(ctx)
+	python, err := b.python(ctx, "drain3", "drain3=="+drainVersion)
 	if err != nil {
 		return err
 	}
@@ -29,25 +25,13 @@ func (b board) templates(ctx context.Context) error {
 	return suite.Templates{Upkeep: bin, Python: python, Cache: b.cache, Scratch: b.scratch, Lines: b.messages, Rounds: b.rounds}.Run(ctx, b.result)
 }
 
-// drain installs drain3 once.
-func (o options) drain(ctx context.Context) (string, error) {
-	return o.venv(ctx, "drain3-"+drainVersion, "drain3=="+drainVersion)
-}
-
-// venv installs pinned packages once, into an environment of their own, and returns its
-// Python.
-func (o options) venv(ctx context.Context, name string, packages ...string) (string, error) {
-	dir := filepath.Join(o.cache, name)
-	python, done := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "installed")
-	if _, err := os.Stat(done); err == nil {
-		return python, nil
+// own builds a program of the source tree.
+func (o options) own(ctx context.Context, pkg string) (string, error) {
+	bin := filepath.Join(o.cache, "bin", filepath.Base(pkg))
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, pkg)
+	build.Dir = o.source
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w:\n%s", pkg, err, out)
 	}
-	slog.Info("installing", "peer", name)
-	install := append([]string{python, "-m", "pip", "install", "--quiet"}, packages...)
-	for _, argv := range [][]string{{"python3", "-m", "venv", dir}, install} {
-		if out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("install %s: %w:\n%s", name, err, out)
-		}
-	}
-	return python, os.WriteFile(done, nil, 0o644)
+	return bin, nil
 }

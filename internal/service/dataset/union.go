@@ -207,8 +207,9 @@ func (u *union) doubles(ctx context.Context) error {
 	if err := u.db.Do(ctx, "CREATE TABLE "+tables.Name(beaten)+" (g BIGINT)"); err != nil {
 		return err
 	}
-	return u.db.Do(ctx, fmt.Sprintf(`CREATE TABLE %s AS SELECT file_row_number AS n FROM (SELECT * FROM %s WHERE NOT (%s)) QUALIFY row_number() OVER (PARTITION BY %s ORDER BY %s) > 1`,
-		tables.Name(losers), u.fileRows(), nulls(u.t.Key), strings.Join(u.t.folded(u.t.Key), ", "), order))
+	folded := u.t.folded(u.t.Key)
+	return u.db.Do(ctx, fmt.Sprintf(`CREATE TABLE %s AS SELECT file_row_number AS n FROM (SELECT * FROM %s WHERE %s) QUALIFY row_number() OVER (PARTITION BY %s ORDER BY %s) > 1`,
+		tables.Name(losers), u.fileRows(), strings.Join(folded, " IS NOT NULL AND ")+" IS NOT NULL", strings.Join(folded, ", "), order))
 }
 
 // result is the statement that gives the rows of the new file.
