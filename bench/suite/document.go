@@ -12,11 +12,11 @@ import (
 	"upkeep/bench/tool"
 )
 
-// DiagnoseDocument is the work on a JSON database, PythonJSON the column of the guide's own
-// checks.
+// The works on a JSON database, and the column of the guide's own checks.
 const (
-	DiagnoseDocument = "diagnosis of a JSON database"
-	PythonJSON       = "Python json.load"
+	GuideChecks = "diagnosis of a JSON database, the guide's checks"
+	AllChecks   = "the same, all that upkeep knows to judge"
+	PythonJSON  = "Python json.load"
 )
 
 // MasterFile is the database in a store that lab/results makes.
@@ -46,17 +46,10 @@ func (d Document) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error
 	halves := []func(context.Context) error{func(ctx context.Context) error {
 		argv := []string{"python3", script, filepath.Join(d.Store, MasterFile)}
 		cost, _, err := measure.Run(ctx, measure.Cmd{Argv: argv, Env: pythonEnv(work)})
-		return r.cost(DiagnoseDocument, PythonJSON, cost, err)
+		return errors.Join(r.cost(GuideChecks, PythonJSON, cost, err), r.cost(AllChecks, PythonJSON, cost, err))
 	}}
 	if u != nil {
-		u.Services = []string{fmt.Sprintf("results: {kind: pilotbench, dir: %q}", d.Store)}
-		halves = append(halves, func(ctx context.Context) error {
-			if err := u.Init(ctx, filepath.Join(work, "upkeep"), ""); err != nil {
-				return err
-			}
-			cost, err := u.Diagnose(ctx, "results")
-			return r.cost(DiagnoseDocument, u.Name(), cost, err)
-		})
+		halves = append(halves, d.diagnosis(u, r, work, GuideChecks, guideChecks), d.diagnosis(u, r, work, AllChecks, "kind: pilotbench"))
 	}
 	for round := range d.Rounds {
 		for _, half := range rotate(halves, round) {
@@ -65,4 +58,21 @@ func (d Document) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error
 		}
 	}
 	return ctx.Err()
+}
+
+// guideChecks declares what the guide's check looks at, and nothing else: fields that must
+// be there, and the models' totals.
+const guideChecks = `kind: dataset, tables: {models: {document: "` + MasterFile + `", rows: "models/{model}", columns: {total_tests: integer}, levels: {summary: {total_tests: "sum(total_tests)"}}}}`
+
+// diagnosis lets upkeep judge the store by a declaration.
+func (d Document) diagnosis(u *tool.Upkeep, r *Result, work, name, declared string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		u.Services = []string{fmt.Sprintf("results: {dir: %q, %s}", d.Store, declared)}
+		if err := u.Init(ctx, filepath.Join(work, "upkeep"), ""); err != nil {
+			return err
+		}
+		settle()
+		cost, err := u.Diagnose(ctx, "results")
+		return r.cost(name, u.Name(), cost, err)
+	}
 }
