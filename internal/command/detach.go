@@ -72,7 +72,7 @@ func (d *Detached) Tell(text string) error {
 
 // Wait ends the program's input and waits for its end.
 func (d *Detached) Wait(ctx context.Context) error {
-	if err := d.in.Close(); err != nil {
+	if err := d.in.Close(); err != nil && !errors.Is(err, os.ErrClosed) { // which it is when the program has ended
 		return err
 	}
 	select {
