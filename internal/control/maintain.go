@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -122,10 +123,23 @@ func (a *App) wait(ctx context.Context, req Request) (out service.Outcome, err e
 	return out, nil
 }
 
+// plannedAnew is how often a job plans once more because the world moved between plan and
+// work: nobody has read the plan, and live writers move it all the time.
+const plannedAnew = 3
+
 // tend does in a job what changes something: a plan of what may be done without a
 // person, under a standing approval that is recorded as by. A plan has no steps where nothing is due;
 // it is applied all the same, so that the run shows.
-func (a *App) tend(ctx context.Context, id string, req Request, by string) (journal.Run, error) {
+func (a *App) tend(ctx context.Context, id string, req Request, by string) (run journal.Run, err error) {
+	for range plannedAnew {
+		if run, err = a.tendOnce(ctx, id, req, by); !errors.Is(err, service.ErrStale) {
+			break
+		}
+	}
+	return run, err
+}
+
+func (a *App) tendOnce(ctx context.Context, id string, req Request, by string) (journal.Run, error) {
 	plan, err := a.plan(ctx, req)
 	if err == nil {
 		plan, err = a.keepPlan(ctx, plan)
