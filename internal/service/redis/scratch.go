@@ -158,13 +158,33 @@ func (s *sibling) Restore(ctx context.Context, c service.Copy, sel service.Selec
 		return err
 	}
 	if err := s.start(ctx); err != nil {
-		return fmt.Errorf("load the copy: %w", err)
+		return fmt.Errorf("load the copy: %w", s.blamed(err))
 	}
 	// It is in memory now, and reading back writes a file as large.
 	if err := os.Remove(s.srv.rdb()); err != nil {
 		return fmt.Errorf("make room on the scratch disk: %w", err)
 	}
 	return nil
+}
+
+// blamed tells a copy that is damaged from a server that cannot read a whole one: a bit
+// that has flipped can look like the data of a module.
+func (s *sibling) blamed(err error) error {
+	if !errors.Is(err, service.ErrNoScratch) {
+		return err
+	}
+	file, lost := os.Open(s.srv.rdb())
+	if lost != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	_, broken := walk(file, visitor{})
+	var unknown *unreadable // content that is whole
+	if broken == nil || errors.As(broken, &unknown) {
+		return err
+	}
+	return &service.Fault{ID: "redis.copy-does-not-load", Args: service.Args{"detail": broken.Error()},
+		Err: fmt.Errorf("%w: %w", broken, service.ErrDamaged)}
 }
 
 func (s *sibling) put(ctx context.Context, c service.Copy, r service.Report) (err error) {

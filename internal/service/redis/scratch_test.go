@@ -41,6 +41,26 @@ func TestScratchRefusesDamagedCopies(t *testing.T) {
 	}
 }
 
+// A bit that flips can make a key look like one of a module, which the server says it lacks.
+func TestEveryFlippedBitIsDamage(t *testing.T) {
+	s := start(t, "")
+	seed(t, s)
+	in := declare(t, s)
+	c := backup(t, in)
+	good := dumpBytes(t, c)
+	for _, back := range []int{60, 90, 120, 150, 180, 210} {
+		flipped := bytes.Clone(good)
+		flipped[len(flipped)-back] = typeModule2
+		if bytes.Equal(flipped, good) {
+			continue
+		}
+		err := scratch(t, in, c).Restore(t.Context(), forged{c, flipped}, service.Selection{}, service.Report{})
+		if !errors.Is(err, service.ErrDamaged) {
+			t.Errorf("%d bytes before the end: %v", back, err)
+		}
+	}
+}
+
 func TestScratchIsPrivateAndLeavesNothing(t *testing.T) {
 	s := start(t, "")
 	in := declare(t, s) // its environment fails the test over directories that remain
