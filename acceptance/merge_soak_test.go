@@ -95,14 +95,29 @@ func (m *merging) asked(question string, each func(tables.Row)) {
 // knows nothing of what upkeep has noted in it.
 func (m *merging) rewrite(query string) {
 	m.t.Helper()
+	m.remade(m.main(), query)
+}
+
+// remade puts the answer of a query in the place of a file, whose rows it calls MAIN. Writers
+// read a file that they have opened once; DuckDB opens it anew for each of its steps, so it
+// gets a copy.
+func (m *merging) remade(path, query string) {
+	m.t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	copied, temp := path+".read.tmp", path+".made.tmp"
+	if err := os.WriteFile(copied, content, 0o600); err != nil {
+		m.t.Fatal(err)
+	}
 	db, err := tables.Open(m.t.Context(), tables.Limits{}, nil, []string{m.store})
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	query = strings.ReplaceAll(query, "MAIN", tables.From(tables.Parquet, m.main()))
-	temp := m.parquet("rewritten.tmp")
+	query = strings.ReplaceAll(query, "MAIN", tables.From(tables.Parquet, copied))
 	err = db.Do(m.t.Context(), "COPY ("+query+") TO "+tables.Text(temp)+" (FORMAT parquet)")
-	if err := errors.Join(err, db.Close(), os.Rename(temp, m.main())); err != nil {
+	if err := errors.Join(err, db.Close(), os.Remove(copied), os.Rename(temp, path)); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -407,16 +422,7 @@ func (m *merging) grow(id string) {
 	if err != nil || len(files) == 0 {
 		m.t.Fatal(files, err)
 	}
-	db, err := tables.Open(m.t.Context(), tables.Limits{}, nil, []string{m.store})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	from := tables.From(tables.Parquet, files[0])
-	temp := files[0] + ".tmp"
-	err = db.Do(m.t.Context(), fmt.Sprintf("COPY (SELECT * FROM %[1]s UNION ALL (SELECT * REPLACE ('%[2]s' AS test_id) FROM %[1]s LIMIT 1)) TO %[3]s (FORMAT parquet)", from, id, tables.Text(temp)))
-	if err := errors.Join(err, db.Close(), os.Rename(temp, files[0])); err != nil {
-		m.t.Fatal(err)
-	}
+	m.remade(files[0], "SELECT * FROM MAIN UNION ALL (SELECT * REPLACE ('"+id+"' AS test_id) FROM MAIN LIMIT 1)")
 }
 
 // TestSoakTwoMergesAtOnce: one does the work; the other is refused or finds none.
