@@ -12,7 +12,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"upkeep/internal/tables"
-	"upkeep/internal/tables/footer"
 )
 
 // Collect takes the numbers that files say of themselves, and the declared metrics: those
@@ -78,10 +77,10 @@ func (g gauges) table(in *Instance, name string, t Table) error {
 		g.increments.WithLabelValues(name).Set(float64(len(waiting)))
 	}
 	g.files.WithLabelValues(name).Set(float64(len(paths)))
-	return g.measure(name, paths)
+	return g.measure(in, name, paths)
 }
 
-func (g gauges) measure(name string, paths []string) error {
+func (g gauges) measure(in *Instance, name string, paths []string) error {
 	var bytes, rows, counted int64
 	var written float64
 	for _, path := range paths {
@@ -94,7 +93,7 @@ func (g gauges) measure(name string, paths []string) error {
 		if tables.FormatOf(path) != tables.Parquet {
 			continue
 		}
-		f, err := footer.Read(path)
+		f, err := in.footer(path)
 		if err != nil {
 			return err
 		}

@@ -38,12 +38,14 @@ var (
 	_ service.Holder     = (*Instance)(nil)
 )
 
-// Instance is one store. It keeps nothing open between calls.
+// Instance is one store. It keeps nothing open between calls, and knows the footers that it
+// has read.
 type Instance struct {
 	env     service.Env
 	dir     string
 	declare Declare
 	remove  func() error // of a sibling for drills: takes its directory away
+	footers footers
 }
 
 // Declare says what is in a store, from what lies there now: its version, say. The

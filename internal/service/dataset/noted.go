@@ -38,7 +38,7 @@ func (in *Instance) madeOf(path string) (of made, is bool) {
 // merged are the marks of the increments that a file says it holds, with when it took them
 // in.
 func (in *Instance) merged(main seen) (marks map[string]int64, err error) {
-	f, err := footer.Read(in.path(main.Path))
+	f, err := in.footer(in.path(main.Path))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, service.ErrDamaged)
 	}
