@@ -108,7 +108,7 @@ func (e Export) file(ctx context.Context, from service.Queryer, r service.Report
 // content writes the rows and closes the file.
 func (e Export) content(ctx context.Context, from service.Queryer, f *os.File, r service.Report) (done Exported, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
-	w, err := write.New(write.FormatOf(e.File), f, e.Options)
+	w, err := write.New(ctx, write.FormatOf(e.File), f, e.Options)
 	if err != nil {
 		return done, err
 	}
@@ -138,7 +138,7 @@ func (e Export) rows(ctx context.Context, from service.Queryer, w write.Writer, 
 	bytes := int64(0)
 	for row, err := range from.Query(ctx, e.Statement) {
 		if err == nil && n == 0 {
-			err = w.Head(named(row))
+			err = w.Head(ctx, named(row))
 		}
 		if err == nil {
 			err = w.Row(row.Values)
@@ -167,7 +167,7 @@ func (e Export) headOnly(ctx context.Context, from service.Queryer, w write.Writ
 	if err != nil {
 		return err
 	}
-	return w.Head(columns)
+	return w.Head(ctx, columns)
 }
 
 // named are the columns of a row; a statement may leave them without names.

@@ -39,6 +39,7 @@ type store struct {
 // how says how much of a store is read.
 type how struct {
 	budget int64             // bytes of tables; negative = any number
+	brief  bool              // the budget is read_at_check
 	pages  bool              // compare the checksums of all pages, too
 	only   func(string) bool // tables that are asked; nil = all
 	// instead are files that are read in the place of others: paths, by paths below the store.
@@ -59,6 +60,9 @@ func (in *Instance) open(ctx context.Context, how how, v *service.Verdict) (*sto
 		return nil, err
 	}
 	v.Findings = append(v.Findings, unknown...)
+	if how.brief {
+		how.budget = int64(cfg.ReadAtCheck)
+	}
 	s := &store{in: in, cfg: cfg, found: map[string][]string{}, asked: map[string]bool{},
 		partial: map[string]bool{}, created: map[string]string{}, faults: map[string]*document.Fault{}, misfits: map[string]map[string]int64{}, states: map[string]state{}, how: how}
 	if err := s.start(ctx); err != nil {

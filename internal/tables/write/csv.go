@@ -24,7 +24,7 @@ func newCSV(out io.Writer, o Options) *csv {
 	return &csv{out: bufio.NewWriterSize(out, 1<<16), o: o}
 }
 
-func (w *csv) Head(columns []string) error {
+func (w *csv) Head(_ context.Context, columns []string) error {
 	if err := apart(columns); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func newJSON(out io.Writer, begin, between, after string) *object {
 	return &object{out: bufio.NewWriterSize(out, 1<<16), begin: begin, between: between, after: after}
 }
 
-func (w *object) Head(columns []string) error {
+func (w *object) Head(_ context.Context, columns []string) error {
 	w.columns = columns
 	for i, name := range columns {
 		if err := w.text(i, name); err != nil {

@@ -42,19 +42,19 @@ const memory = 96 << 20
 
 const staged = "rows"
 
-func newParquet(out *os.File) (*parquet, error) {
+func newParquet(ctx context.Context, out *os.File) (*parquet, error) {
 	scratch, err := os.MkdirTemp(filepath.Dir(out.Name()), ".upkeep-export-*")
 	if err != nil {
 		return nil, err
 	}
-	db, err := tables.Open(context.Background(), tables.Limits{Memory: memory, Threads: 1, Scratch: scratch, Ordered: true}, []string{out.Name()}, nil)
+	db, err := tables.Open(ctx, tables.Limits{Memory: memory, Threads: 1, Scratch: scratch, Ordered: true}, []string{out.Name()}, nil)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(scratch))
 	}
 	return &parquet{path: out.Name(), scratch: scratch, db: db}, nil
 }
 
-func (w *parquet) Head(columns []string) (err error) {
+func (w *parquet) Head(ctx context.Context, columns []string) (err error) {
 	folded := make([]string, len(columns))
 	for i, name := range columns {
 		folded[i] = strings.ToLower(name) // DuckDB would call the second of "n" and "N" "N_1"
@@ -67,7 +67,7 @@ func (w *parquet) Head(columns []string) (err error) {
 	for i := range columns {
 		texts[i] = tables.Column{Name: column(i), Type: "VARCHAR"}
 	}
-	w.rows, err = w.db.Fill(context.Background(), staged, texts)
+	w.rows, err = w.db.Fill(ctx, staged, texts)
 	return err
 }
 

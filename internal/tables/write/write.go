@@ -46,7 +46,7 @@ type Options struct {
 // time.Time.
 type Writer interface {
 	// Head comes once, before any row; it is left out where an answer has no columns.
-	Head(columns []string) error
+	Head(ctx context.Context, columns []string) error
 	Row(values []any) error
 	// Finish comes once, after all rows: only then the content is whole.
 	Finish(ctx context.Context) (Done, error)
@@ -62,7 +62,7 @@ type Done struct {
 }
 
 // New starts to write into an empty file.
-func New(f tables.Format, out *os.File, o Options) (Writer, error) {
+func New(ctx context.Context, f tables.Format, out *os.File, o Options) (Writer, error) {
 	switch f {
 	case tables.CSV:
 		return newCSV(out, o), nil
@@ -73,7 +73,7 @@ func New(f tables.Format, out *os.File, o Options) (Writer, error) {
 	case XLSX:
 		return newXLSX(out, o)
 	case tables.Parquet:
-		return newParquet(out)
+		return newParquet(ctx, out)
 	}
 	return nil, fmt.Errorf("%q cannot be written", f)
 }

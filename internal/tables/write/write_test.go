@@ -56,13 +56,13 @@ func fill(t *testing.T, path string, o write.Options, columns []string, rows [][
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := write.New(write.FormatOf(path), out, o)
+	w, err := write.New(t.Context(), write.FormatOf(path), out, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	if columns != nil {
-		err = w.Head(columns)
+		err = w.Head(t.Context(), columns)
 	}
 	for _, row := range rows {
 		if err == nil {

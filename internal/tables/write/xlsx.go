@@ -50,7 +50,7 @@ func newXLSX(out *os.File, o Options) (*xlsx, error) {
 	return w, errors.Join(errs[:]...)
 }
 
-func (w *xlsx) Head(columns []string) error {
+func (w *xlsx) Head(_ context.Context, columns []string) error {
 	w.columns = columns
 	if len(columns) > excelize.MaxColumns {
 		return ErrTooWide
