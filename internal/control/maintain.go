@@ -14,8 +14,8 @@ import (
 
 // tending are the verbs that plan care and can take it back: what is due, and what
 // somebody asks for.
-func tending() map[string]service.Work {
-	return map[string]service.Work{"maintain": "", "repair": service.Repair, "merge": service.Merge, "dedup": service.Dedup}
+func tending() map[string]service.Care {
+	return map[string]service.Care{"maintain": "", "repair": service.Repair, "merge": service.Merge, "dedup": service.Dedup, "convert": service.Convert}
 }
 
 // tends reports whether a verb is one of them.
@@ -27,9 +27,9 @@ func tends(verb string) bool {
 // maintainOp does the care that is due or asked for, or takes back what an earlier run
 // did.
 func (a *App) maintainOp(ctx context.Context, _ string, req Request) (operation, error) {
-	m := maintain.Maintain{Work: tending()[req.Verb]}
+	m := maintain.Maintain{Work: service.Work{Care: tending()[req.Verb], To: req.To}}
 	capability := "maintain"
-	if m.Work != "" {
+	if m.Work.Care != "" {
 		capability = "curate"
 	}
 	targets, err := a.offering(capability, req.Targets)

@@ -42,6 +42,7 @@ func makers() map[string]func(a *App, ctx context.Context, id string, req Reques
 		"repair":    (*App).maintainOp,
 		"merge":     (*App).maintainOp,
 		"dedup":     (*App).maintainOp,
+		"convert":   (*App).maintainOp,
 	}
 }
 

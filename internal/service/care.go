@@ -22,15 +22,22 @@ type Curator interface {
 	Curate(ctx context.Context, w Work) ([]Step, error)
 }
 
-// Work is a sort of care for data.
-type Work string
+// Work is care for data as somebody asks for it.
+type Work struct {
+	Care Care
+	To   string // Convert: the table that is written anew; "" = every declared copy
+}
 
-// Works that upkeep data offers. Each gives a reconciliation with what it did: rows in, out,
+// Care is a sort of care for data.
+type Care string
+
+// What upkeep data offers. Each gives a reconciliation with what it did: rows in, out,
 // dropped and why.
 const (
-	Repair Work = "repair" // what follows from other values is computed anew, what is broken saved as far as it can be read
-	Merge  Work = "merge"  // increments go into their table
-	Dedup  Work = "dedup"  // of rows with one key the last stays
+	Repair  Care = "repair"  // what follows from other values is computed anew, what is broken saved as far as it can be read
+	Merge   Care = "merge"   // increments go into their table
+	Dedup   Care = "dedup"   // of rows with one key the last stays
+	Convert Care = "convert" // a table is written anew from the one that it agrees with
 )
 
 // Doer does one step that the same kind has planned, maybe in an earlier process.

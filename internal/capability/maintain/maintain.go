@@ -18,14 +18,14 @@ import (
 // Maintain is the care of chosen targets.
 type Maintain struct {
 	Targets []inventory.Target
-	Work    service.Work // on data that somebody asks for; "" is the care that is due
+	Work    service.Work // on data that somebody asks for; without Care it is the care that is due
 }
 
 // Steps asks every target for what is due, in dependency order. A target that
 // cannot tell makes no plan at all: what was left out would look cared for.
 func (m Maintain) Steps(ctx context.Context) ([]service.Step, error) {
 	return m.each(func(t inventory.Target, in service.Instance) ([]service.Step, error) {
-		if m.Work != "" {
+		if m.Work.Care != "" {
 			curator, err := service.As[service.Curator](in)
 			if err != nil {
 				return nil, err

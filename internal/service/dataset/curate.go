@@ -26,12 +26,17 @@ const (
 )
 
 // works are what somebody may ask for, each with what lists its steps.
-func (in *Instance) works() map[service.Work]func(context.Context) ([]service.Step, error) {
-	return map[service.Work]func(context.Context) ([]service.Step, error){
-		service.Repair: in.planRepair,
-		service.Merge:  in.planMerge,
-		service.Dedup:  in.planDedup,
+func (in *Instance) works() map[service.Care]func(context.Context, service.Work) ([]service.Step, error) {
+	return map[service.Care]func(context.Context, service.Work) ([]service.Step, error){
+		service.Repair: without(in.planRepair),
+		service.Merge:  without(in.planMerge),
+		service.Dedup:  without(in.planDedup),
 	}
+}
+
+// without is care that nothing more is said about.
+func without(list func(context.Context) ([]service.Step, error)) func(context.Context, service.Work) ([]service.Step, error) {
+	return func(ctx context.Context, _ service.Work) ([]service.Step, error) { return list(ctx) }
 }
 
 // doing does one sort of step.
@@ -66,11 +71,11 @@ func nothingToUndo(context.Context, json.RawMessage) ([]service.Step, error) { r
 
 // Curate lists the steps of what somebody asks for.
 func (in *Instance) Curate(ctx context.Context, w service.Work) ([]service.Step, error) {
-	list, known := in.works()[w]
+	list, known := in.works()[w.Care]
 	if !known {
-		return nil, fmt.Errorf("plan %s: %w", w, service.ErrUnsupported)
+		return nil, fmt.Errorf("plan %s: %w", w.Care, service.ErrUnsupported)
 	}
-	return list(ctx)
+	return list(ctx, w)
 }
 
 // Do does one step.

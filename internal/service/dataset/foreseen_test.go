@@ -15,7 +15,7 @@ func TestAPlanThatIsMadeAgain(t *testing.T) {
 	l := tests(t)
 	planned := func() any {
 		t.Helper()
-		steps, err := l.instance().Curate(t.Context(), service.Merge)
+		steps, err := l.instance().Curate(t.Context(), service.Work{Care: service.Merge})
 		if err != nil || len(steps) != 1 {
 			t.Fatalf("planned %+v, %v", steps, err)
 		}

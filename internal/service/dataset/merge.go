@@ -20,7 +20,7 @@ import (
 
 // uniting is what a step of opUnite needs.
 type uniting struct {
-	Work       service.Work `json:"work"`
+	Work       service.Care `json:"work"`
 	Table      string       `json:"table"`
 	Main       seen         `json:"main"`
 	Increments []seen       `json:"increments,omitempty"`

@@ -60,10 +60,10 @@ func (l *lain) rows() []string {
 }
 
 // curated plans a work and does its steps.
-func (l *lain) curated(w service.Work) (steps []service.Step, done []service.Outcome) {
+func (l *lain) curated(w service.Care) (steps []service.Step, done []service.Outcome) {
 	l.t.Helper()
 	in := l.instance()
-	steps, err := in.Curate(l.t.Context(), w)
+	steps, err := in.Curate(l.t.Context(), service.Work{Care: w})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -245,10 +245,10 @@ func TestWhatAWriterSavedWhenAMergeWasKilled(t *testing.T) {
 	}
 }
 
-func (l *lain) planned(w service.Work) (*Instance, []service.Step) {
+func (l *lain) planned(w service.Care) (*Instance, []service.Step) {
 	l.t.Helper()
 	in := l.instance()
-	steps, err := in.Curate(l.t.Context(), w)
+	steps, err := in.Curate(l.t.Context(), service.Work{Care: w})
 	if err != nil || len(steps) == 0 {
 		l.t.Fatal(steps, err)
 	}

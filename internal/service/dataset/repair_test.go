@@ -29,7 +29,7 @@ func (l *lain) read(name string) string {
 // plan lists what a repair would do: "repair master.json".
 func (l *lain) plan() (ids []string, steps []service.Step) {
 	l.t.Helper()
-	steps, err := l.instance().Curate(l.t.Context(), service.Repair)
+	steps, err := l.instance().Curate(l.t.Context(), service.Work{Care: service.Repair})
 	if err != nil {
 		l.t.Fatal(err)
 	}

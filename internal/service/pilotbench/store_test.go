@@ -153,7 +153,7 @@ func TestRatesOfDifferentPrecision(t *testing.T) {
 	if _, err := lab.Break(dir, "rates-as-float32"); err != nil {
 		t.Fatal(err)
 	}
-	steps, err := in.Curate(t.Context(), service.Dedup)
+	steps, err := in.Curate(t.Context(), service.Work{Care: service.Dedup})
 	if err != nil || len(steps) != 1 || steps[0].Title.Args["after"] != truth.ParquetRows {
 		t.Errorf("planned %+v, %v; truth %+v", steps, err, truth)
 	}
@@ -163,7 +163,7 @@ func TestMergeOfEveryGeneration(t *testing.T) {
 	for _, generation := range []string{"A", "B", "C", "C+import"} {
 		t.Run(generation, func(t *testing.T) {
 			dir, in, truth := made(t, lab.Shape{Parquet: generation, Rows: 500, Models: 2, Increments: 3, IncrementRows: 50})
-			steps, err := in.Curate(t.Context(), service.Merge)
+			steps, err := in.Curate(t.Context(), service.Work{Care: service.Merge})
 			if err != nil || len(steps) != 1 {
 				t.Fatal(steps, err)
 			}
