@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,7 @@ type found struct {
 	// changed is when a directory was changed last before it was listed (ns, Unix), for
 	// those where a later change shows.
 	changed map[string]int64
+	anew    map[string][]*log // of directories that were listed again, by name
 }
 
 // settled is how long ago the last change of a directory must be for the next one to
@@ -50,6 +52,32 @@ func (f *found) holds(d *directory) (bool, error) {
 	}
 	now, err := d.lookAt(d.File, "")
 	return now.Last == last, err
+}
+
+// relisted takes what a directory holds now, and when it was changed last.
+func (f *found) relisted(dir string, logs []*log, changed map[string]int64) {
+	if f.anew == nil {
+		f.anew = map[string][]*log{}
+	}
+	f.anew[dir] = logs
+	if f.changed == nil {
+		f.changed = map[string]int64{}
+	}
+	delete(f.changed, dir)
+	maps.Copy(f.changed, changed)
+}
+
+// newest is a stream as the last listing of its directory showed it; nil where that did not.
+func (f *found) newest(l *log) *log {
+	logs, again := f.anew[l.dir]
+	if !again {
+		return l
+	}
+	at, there := slices.BinarySearchFunc(logs, l.name, func(l *log, name string) int { return strings.Compare(l.name, name) })
+	if !there {
+		return nil
+	}
+	return logs[at]
 }
 
 // log is one stream: its present file, if there is one, and its generations, the

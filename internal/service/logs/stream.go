@@ -190,23 +190,28 @@ func (r *reader) named() ([]generation, error) {
 	if holds, err := r.found.holds(r.d); err != nil || holds {
 		return r.again(), err
 	}
-	logs, err := r.in.list(r.log.dir, &found{})
+	var now found
+	logs, err := r.in.list(r.log.dir, &now)
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range logs {
-		if l.name == r.log.name {
-			return l.generations, nil
-		}
+	r.found.relisted(r.log.dir, logs, now.changed)
+	return r.generationsFound(), nil
+}
+
+// generationsFound are those of the last listing.
+func (r *reader) generationsFound() []generation {
+	if l := r.found.newest(r.log); l != nil {
+		return l.generations
 	}
-	return nil, nil
+	return nil
 }
 
 // again looks at generations that were listed before; one that has gone meanwhile is
 // found missing when it is opened.
 func (r *reader) again() []generation {
 	l := &log{}
-	for _, g := range r.log.generations {
+	for _, g := range r.generationsFound() {
 		if now, err := r.d.look(string(g.Name)); err == nil {
 			g.file = now
 		}

@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -426,5 +427,42 @@ func TestRealLogrotate(t *testing.T) {
 			f.read(0)
 			f.wants(log, want, c.breaks)
 		})
+	}
+}
+
+// A directory that was changed just before is listed once more for one of its streams, and the
+// others know by that.
+func TestADirectoryIsListedAgainForOneOfItsStreams(t *testing.T) {
+	fo, dir := followDir(t)
+	for _, name := range []string{"a.log", "a.log.1", "b.log"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("line\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := fo.in.find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if holds, err := f.holds(d); holds || err != nil {
+		t.Fatalf("a change a moment later would not show, and the names are said to hold (%v)", err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := errors.Join(os.Rename(filepath.Join(dir, "a.log.1"), filepath.Join(dir, "b.log.1")), os.Chtimes(dir, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{0, 1} {
+		r := &reader{in: fo.in, found: f, log: f.logs[i], d: d}
+		generations, err := r.named()
+		if err != nil || len(generations) != want {
+			t.Errorf("%s has %d generations, not %d (%v)", f.logs[i].name, len(generations), want, err)
+		}
+		if holds, err := f.holds(d); !holds || err != nil {
+			t.Errorf("after %s was asked for, the directory is listed again for the next stream (%v)", f.logs[i].name, err)
+		}
 	}
 }
