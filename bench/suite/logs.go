@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"upkeep/bench/corpus"
 	"upkeep/bench/measure"
@@ -19,7 +20,16 @@ const (
 	GrownSome   = "again, 1 % more in one file of a hundred"
 	GrownAll    = "again, 1 % more in every file"
 	Gzip        = "gzip -1"
+	Grep        = "grep -c ERROR" // all that the guide of PILOT-Bench knows of its logs
+	Count       = "wc"            // the floor: every byte is looked at once
 )
+
+// linesRead is how many bytes the log files have, as a work of which only the size is known.
+const linesRead = "lines read"
+
+// logRate is how many bytes of log upkeep reads in a second, at least: times, levels and templates
+// of all lines, packed and read back.
+const logRate = 100e6
 
 // Logs measures the collection of a directory of log files.
 type Logs struct {
@@ -39,20 +49,25 @@ func (l Logs) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error) {
 		return err
 	}
 	for round := range l.Rounds {
-		halves := []string{Gzip}
+		halves := []string{Gzip, Grep, Count}
 		if u != nil {
 			halves = append(halves, u.Name())
 		}
 		for _, half := range rotate(halves, round) {
-			if half == table.Subject {
+			switch half {
+			case table.Subject:
 				r.Fail(l.subject(ctx, dir, u, r))
-			} else {
+			case Gzip:
 				r.Fail(l.stock(ctx, dir, r))
+			default:
+				r.Fail(l.counted(ctx, half, dir, r))
 			}
 		}
 	}
+	r.size(linesRead, table.Subject, l.Spec.Bytes)
 	r.Note("logs", fmt.Sprintf("%d files, %d MB, seed %d, the lines of 25 programs", l.Spec.Files, l.Spec.Bytes/1e6, l.Spec.Seed))
 	r.Note("logs", "upkeep packs with zstd at its fastest level, reads every byte back, and groups the messages; gzip packs all files again, for it remembers nothing")
+	r.Note("logs", "grep and wc only count, and keep nothing")
 	return ctx.Err()
 }
 
@@ -78,6 +93,17 @@ func (l Logs) stock(ctx context.Context, dir string, r *Result) (err error) {
 		}
 	}
 	return nil
+}
+
+// counted lets a stock tool look at all lines.
+func (l Logs) counted(ctx context.Context, name, dir string, r *Result) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	if err != nil {
+		return err
+	}
+	settle()
+	cost, _, err := measure.Run(ctx, measure.Cmd{Argv: append(strings.Fields(name), files...), Env: []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}})
+	return r.cost(CollectLogs, name, cost, err)
 }
 
 func (l Logs) subject(ctx context.Context, dir string, u *tool.Upkeep, r *Result) (err error) {

@@ -115,8 +115,9 @@ func (r *Result) graphRows(tools []string) []table.Row {
 
 func (r *Result) logRows(tools []string) []table.Row {
 	little := []table.Limit{{Peer: Gzip, Factor: 0.05}}
+	read := float64(measure.Middle(r.Bytes(linesRead, table.Subject)))
 	return []table.Row{
-		r.time(tools, CollectLogs, []table.Limit{{Peer: Gzip, Factor: 1}}), r.cpu(tools, CollectLogs), r.memory(tools, CollectLogs, nil),
+		r.time(tools, CollectLogs, []table.Limit{{Peer: Gzip, Factor: 1}, {Factor: read / logRate}}), r.cpu(tools, CollectLogs), r.memory(tools, CollectLogs, nil),
 		r.stored(tools, CollectLogs, "packed", nil),
 		r.time(tools, GrownSome, little), r.cpu(tools, GrownSome),
 		r.time(tools, GrownAll, little), r.cpu(tools, GrownAll),

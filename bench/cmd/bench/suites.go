@@ -42,7 +42,7 @@ func parts() []part {
 		{name: "stack", peers: []string{suite.DailyScript}, run: board.stack},
 		{name: "objects", peers: []string{suite.Rclone, suite.RcloneList}, run: board.manyObjects},
 		{name: "graph", peers: []string{suite.Neo4jAdmin}, run: board.graph},
-		{name: "logs", peers: []string{suite.Gzip}, run: board.logs},
+		{name: "logs", peers: []string{suite.Gzip, suite.Grep, suite.Count}, run: board.logs},
 		{name: "export", peers: []string{suite.Workbooks}, run: board.export},
 		{name: "drill", run: board.drill},
 		{name: "merge", peers: []string{suite.Window, suite.Polars, suite.Pandas}, run: board.merge},
