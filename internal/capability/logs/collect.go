@@ -15,7 +15,6 @@ import (
 
 	"upkeep/internal/inventory"
 	"upkeep/internal/logs/record"
-	"upkeep/internal/logs/template"
 	"upkeep/internal/logs/trend"
 	"upkeep/internal/service"
 )
@@ -96,7 +95,7 @@ type round struct {
 	waiting *queue
 	report  service.Report
 	state   trend.State
-	miners  map[record.Level]*template.Miner
+	mining  *mining
 	reader  *record.Reader // of the present stream
 	run     trend.Run
 	verdict service.Verdict
@@ -109,7 +108,7 @@ type round struct {
 const keyState = "templates"
 
 func (c Collect) begin(ctx context.Context, archive *Archive, report service.Report) (*round, error) {
-	r := &round{now: c.Now(), archive: archive, report: report, miners: map[record.Level]*template.Miner{}, levels: map[record.Level]int64{}}
+	r := &round{now: c.Now(), archive: archive, report: report, levels: map[record.Level]int64{}}
 	r.reader = record.NewReader(nil, record.Options{Zone: r.now.Location()})
 	kept, err := archive.Recall(ctx, keyState)
 	if err != nil {
@@ -120,6 +119,7 @@ func (c Collect) begin(ctx context.Context, archive *Archive, report service.Rep
 			return nil, fmt.Errorf("read the templates of earlier collections: %w", err)
 		}
 	}
+	r.mining = newMining(r.state)
 	r.batch, err = archive.Begin(ctx, r.now)
 	return r, err
 }
@@ -142,7 +142,7 @@ func (r *round) all(ctx context.Context, source service.LogSource) error {
 	return fmt.Errorf("read the logs: %w", errors.Join(feed.failed...))
 }
 
-// both packs beside the reading of lines: both take as long.
+// both packs and groups beside the reading of lines: each takes as long.
 func (r *round) both(ctx context.Context, feed *feed) error {
 	work, unlessFailed := errgroup.WithContext(ctx)
 	r.waiting = newQueue()
@@ -150,7 +150,12 @@ func (r *round) both(ctx context.Context, feed *feed) error {
 		return r.waiting.each(func(b service.LogBlock) error { return r.batch.Append(ctx, b.Stream, b.Data, b.Next) })
 	})
 	work.Go(func() error {
+		r.mining.each()
+		return nil
+	})
+	work.Go(func() error {
 		defer r.waiting.close()
+		defer r.mining.close()
 		for feed.nextStream() {
 			if err := r.stream(unlessFailed, feed); err != nil {
 				return err
@@ -175,6 +180,9 @@ func (r *round) stream(ctx context.Context, feed *feed) error {
 			return fmt.Errorf("read %s: %w", feed.stream, err)
 		}
 		r.count(rec)
+		if err := r.mining.add(ctx, rec); err != nil {
+			return err
+		}
 	}
 	r.run.Lines += r.reader.Stats().Lines
 	return nil
@@ -200,24 +208,11 @@ func (r *round) count(rec *record.Record) {
 			r.run.To = rec.Time
 		}
 	}
-	r.miner(rec.Level).Add(rec.Message, rec.Time)
-}
-
-func (r *round) miner(level record.Level) *template.Miner {
-	if r.miners[level] == nil {
-		r.miners[level] = template.New(template.Options{}, r.state.Patterns(level.String())...)
-	}
-	return r.miners[level]
 }
 
 // end compares with earlier collections and keeps what the next one needs.
 func (r *round) end(ctx context.Context, v *service.Verdict, known []trend.Accepted) error {
-	var seen []trend.Seen
-	for level, miner := range r.miners {
-		for _, t := range miner.Report().Templates {
-			seen = append(seen, trend.Seen{Level: level.String(), Template: t})
-		}
-	}
+	seen := r.mining.seen()
 	v.Set("bytes", r.bytes)
 	v.Set("lines", r.run.Lines)
 	v.Set("streams", r.streams)
