@@ -86,6 +86,7 @@ func (s *suite) run(t *testing.T) {
 		{"sweep", s.sweeps, offers("drill")},
 		{"selection", s.selects, s.Only != ""},
 		{"extract", s.extracts, offers("extract")},
+		{"curate", s.curates, offers("curate")},
 	} {
 		if part.when {
 			t.Run(part.name, part.try)
