@@ -14,12 +14,12 @@ import (
 // Check judges the store as far as it can be read in seconds: of tables larger than
 // read_at_check what their files say of themselves.
 func (in *Instance) Check(ctx context.Context) (service.Verdict, error) {
-	return in.judge(ctx, how{brief: true})
+	return in.judgeAll(ctx, how{brief: true})
 }
 
 // Diagnose reads every page and every value.
 func (in *Instance) Diagnose(ctx context.Context, r service.Report) (service.Verdict, error) {
-	return in.judge(ctx, how{budget: -1, pages: true})
+	return in.judgeAll(ctx, how{budget: -1, pages: true})
 }
 
 // A file that is found damaged while somebody writes to it is looked at again, so often
@@ -30,6 +30,16 @@ const (
 	// fresh is the age under which a file may still be written to.
 	fresh = time.Second
 )
+
+// judgeAll judges what lies in the store, then what is about it.
+func (in *Instance) judgeAll(ctx context.Context, how how) (service.Verdict, error) {
+	v, err := in.judge(ctx, how)
+	if err != nil {
+		return v, err
+	}
+	err = in.judgeLocks(ctx, &v)
+	return v, err
+}
 
 func (in *Instance) judge(ctx context.Context, how how) (service.Verdict, error) {
 	for look := 1; ; look++ {

@@ -45,6 +45,9 @@ type Config struct {
 	Locks []string `yaml:"locks"`
 	// LockWait is how long they are waited for. A copy then goes on without and says so.
 	LockWait quantity.Duration `yaml:"lock_wait"`
+	// LockAtMost is how long a process may hold one; longer is a warning. How old the file is
+	// says nothing.
+	LockAtMost quantity.Duration `yaml:"lock_at_most"`
 }
 
 // Table is files of one format, or objects within a JSON document.
@@ -134,6 +137,7 @@ func (c Column) sql() string {
 func (c *Config) Defaults() {
 	c.ReadAtCheck = 64 << 20
 	c.LockWait = quantity.Duration(10 * time.Second)
+	c.LockAtMost = usualLock
 }
 
 // Validate reports every problem at once, by path.
@@ -176,6 +180,9 @@ func (c *Config) validateCopying(p *diag.List) {
 	}
 	if c.LockWait < 0 {
 		p.Addf("lock_wait", "must not be negative")
+	}
+	if c.LockAtMost <= 0 {
+		p.Addf("lock_at_most", "must be longer than 0")
 	}
 }
 

@@ -51,13 +51,16 @@ type Config struct {
 	// LockWait is how long the locks of the store's writers are waited for. A copy then goes on
 	// without and says so.
 	LockWait quantity.Duration `yaml:"lock_wait"`
+	// LockAtMost is how long a process may hold one; longer is a warning. How old the file is
+	// says nothing.
+	LockAtMost quantity.Duration `yaml:"lock_at_most"`
 }
 
 // Defaults are those of a declaration that says nothing.
 func (c *Config) Defaults() {
 	var of dataset.Config
 	of.Defaults()
-	c.ReadAtCheck, c.LockWait, c.Also = of.ReadAtCheck, of.LockWait, beside()
+	c.ReadAtCheck, c.LockWait, c.LockAtMost, c.Also = of.ReadAtCheck, of.LockWait, of.LockAtMost, beside()
 	c.Increments = dataset.Increments{Files: []string{"pilot_bench_parquet_data/incremental/increment_*.parquet"}, AtMost: 100, MaxAge: dayOfIncrements}
 }
 
@@ -70,6 +73,9 @@ func (c *Config) Validate() (p diag.List) {
 	glob.Validate(&p, "exclude", c.Exclude)
 	if c.LockWait < 0 {
 		p.Addf("lock_wait", "must not be negative")
+	}
+	if c.LockAtMost <= 0 {
+		p.Addf("lock_at_most", "must be longer than 0")
 	}
 	return p
 }
@@ -98,7 +104,7 @@ func open(env service.Env, cfg Config) (*dataset.Instance, error) {
 func (c Config) declare(dir string) (d dataset.Config, unknown []service.Finding, err error) {
 	d.Defaults()
 	d.Dir, d.ReadAtCheck, d.Waiting = c.Dir, c.ReadAtCheck, waiting()
-	d.Also, d.Exclude, d.Locks, d.LockWait = c.Also, c.Exclude, locks(), c.LockWait
+	d.Also, d.Exclude, d.Locks, d.LockWait, d.LockAtMost = c.Also, c.Exclude, locks(), c.LockWait, c.LockAtMost
 	d.Tables, d.Copies = map[string]dataset.Table{}, map[string]dataset.Agreement{}
 	version, err := versionOf(filepath.Join(dir, master))
 	if err != nil {
