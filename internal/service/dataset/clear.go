@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -143,7 +144,7 @@ func (in *Instance) undoClear(_ context.Context, done json.RawMessage) (steps []
 	if len(moved) == 0 {
 		return nil, nil
 	}
-	return []service.Step{step(opReturn, service.Reversible, "increments", moved, service.Message{ID: opReturn, Args: service.Args{"increments": len(moved)}})}, nil
+	return []service.Step{step(opReturn, service.Reversible, slices.Min(slices.Collect(maps.Keys(moved))), moved, service.Message{ID: opReturn, Args: service.Args{"increments": len(moved)}})}, nil
 }
 
 // doReturn does it. One that is there again is done.
@@ -153,15 +154,28 @@ func (in *Instance) doReturn(_ context.Context, s service.Step, _ service.Report
 		return out, err
 	}
 	for path, kept := range moved {
-		if _, err := os.Lstat(in.path(path)); err == nil {
-			continue
-		}
-		if err := os.Link(in.path(kept), in.path(path)); err != nil {
-			return out, fmt.Errorf("bring %s back: %w", path, err)
-		}
-		if err := errors.Join(os.Remove(in.path(kept)), synced(filepath.Dir(in.path(path)))); err != nil {
+		if err := in.returned(path, kept); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
+}
+
+// returned brings one back, unless somebody has made another file of its name since.
+func (in *Instance) returned(path, kept string) error {
+	was, lost := stateOf(in.path(kept))
+	is, missing := stateOf(in.path(path))
+	switch {
+	case missing == nil && errors.Is(lost, service.ErrNotFound):
+		return nil
+	case missing == nil && lost == nil && is != was:
+		return changed(path, fmt.Errorf("another file has its name; it stays in %s", kept))
+	case lost != nil:
+		return fmt.Errorf("bring %s back: %w", path, lost)
+	case missing != nil:
+		if err := os.Link(in.path(kept), in.path(path)); err != nil {
+			return fmt.Errorf("bring %s back: %w", path, err)
+		}
+	}
+	return errors.Join(os.Remove(in.path(kept)), synced(filepath.Dir(in.path(path))))
 }

@@ -97,6 +97,9 @@ type Increments struct {
 	// Grace is how long an increment stays after its rows were proven to be in the table; 0 =
 	// a day.
 	Grace quantity.Duration `yaml:"grace"`
+	// QuarantineAfter is how long one that cannot be read must not have been written to before
+	// a merge moves it into quarantine; 0 = ten minutes.
+	QuarantineAfter quantity.Duration `yaml:"quarantine_after"`
 }
 
 // Waiting are files that should not stay.

@@ -16,13 +16,16 @@ var (
 
 // What a step does.
 const (
-	opRefuse    = "refuse"     // says that something cannot be mended, and why
-	opRepair    = "repair"     // writes a file anew with what follows from its rows
-	opSalvage   = "salvage"    // the same, of what can be read of a broken file
-	opUnite     = "unite"      // writes a table's file anew, with increments or without doubles
-	opClear     = "clear"      // puts increments away whose rows are proven to be in the table
-	opReturn    = "return"     // brings increments back that were put away
-	opBringBack = "bring-back" // puts an original in the place of what was made of it
+	opRefuse     = "refuse"     // says that something cannot be mended, and why
+	opRepair     = "repair"     // writes a file anew with what follows from its rows
+	opSalvage    = "salvage"    // the same, of what can be read of a broken file
+	opUnite      = "unite"      // writes a table's file anew, with increments or without doubles
+	opClear      = "clear"      // puts increments away whose rows are proven to be in the table
+	opReturn     = "return"     // brings increments back that were put away
+	opQuarantine = "quarantine" // moves an increment aside that nobody can read
+	opRescue     = "rescue"     // makes an increment of what can be read of one in quarantine
+	opUnrescue   = "unrescue"   // takes that back
+	opBringBack  = "bring-back" // puts an original in the place of what was made of it
 )
 
 // works are what somebody may ask for, each with what lists its steps.
@@ -44,13 +47,16 @@ type doing func(context.Context, service.Step, service.Report) (service.Outcome,
 
 func (in *Instance) ops() map[string]doing {
 	return map[string]doing{
-		opRefuse:    in.refuse,
-		opRepair:    in.repair,
-		opSalvage:   in.repair,
-		opUnite:     in.doUnite,
-		opClear:     in.doClear,
-		opReturn:    in.doReturn,
-		opBringBack: in.bringBack,
+		opRefuse:     in.refuse,
+		opRepair:     in.repair,
+		opSalvage:    in.repair,
+		opUnite:      in.doUnite,
+		opClear:      in.doClear,
+		opReturn:     in.doReturn,
+		opQuarantine: in.doQuarantine,
+		opRescue:     in.doRescue,
+		opUnrescue:   in.doUnrescue,
+		opBringBack:  in.bringBack,
 	}
 }
 
@@ -59,11 +65,13 @@ type undoing func(context.Context, json.RawMessage) ([]service.Step, error)
 
 func (in *Instance) backs() map[string]undoing {
 	return map[string]undoing{
-		opRefuse:  nothingToUndo,
-		opRepair:  in.undoReplace,
-		opSalvage: in.undoReplace,
-		opUnite:   in.undoReplace,
-		opClear:   in.undoClear,
+		opRefuse:     nothingToUndo,
+		opRepair:     in.undoReplace,
+		opSalvage:    in.undoReplace,
+		opUnite:      in.undoReplace,
+		opClear:      in.undoClear,
+		opQuarantine: in.undoClear,
+		opRescue:     in.undoRescue,
 	}
 }
 

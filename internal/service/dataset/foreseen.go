@@ -30,6 +30,9 @@ func (in *Instance) foresee(ctx context.Context, w *uniting) error {
 		return nil
 	}
 	asked := len(w.Increments)
+	if w.Increments, err = in.whole(ctx, w.Increments); err != nil || asked > 0 && len(w.Increments) == 0 {
+		return err
+	}
 	err = in.united(ctx, w, "", func(u *union) (err error) {
 		w.Balance, err = u.balance(ctx)
 		return err

@@ -42,6 +42,13 @@ func (in *Instance) members(cfg Config) ([]member, error) {
 	if err := add("", cfg.Also, cfg.excludes); err != nil {
 		return nil, err
 	}
+	aside, err := in.inQuarantine() // what is in no table is in every copy
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range aside {
+		tables[filepath.ToSlash(name)] = nil
+	}
 	var all []member
 	for _, name := range slices.Sorted(maps.Keys(tables)) {
 		all = append(all, member{name, slices.DeleteFunc(tables[name], func(table string) bool { return table == "" })})

@@ -45,14 +45,16 @@ func (in *Instance) planMerge(ctx context.Context) (steps []service.Step, err er
 		if err != nil {
 			return nil, err
 		}
+		taken := fresh
 		if len(fresh) > 0 {
-			step, err := in.unite(ctx, uniting{Work: service.Merge, Table: name, Main: main, Increments: fresh})
-			if err != nil {
+			w := uniting{Work: service.Merge, Table: name, Main: main, Increments: fresh}
+			if steps, err = in.unite(ctx, &w); err != nil {
 				return nil, err
 			}
-			steps = append(steps, step...)
+			taken = w.Increments
 		}
-		return append(steps, in.clear(name, t, main, held)...), nil
+		aside, err := in.quarantine(ctx, name, t, others(fresh, taken))
+		return slices.Concat(steps, in.clear(name, t, main, held), aside), err
 	})
 }
 
@@ -60,7 +62,7 @@ func (in *Instance) planMerge(ctx context.Context) (steps []service.Step, err er
 // makes void.
 func (in *Instance) planDedup(ctx context.Context) ([]service.Step, error) {
 	return in.eachTable(ctx, func(name string, t Table, main seen) ([]service.Step, error) {
-		return in.unite(ctx, uniting{Work: service.Dedup, Table: name, Main: main})
+		return in.unite(ctx, &uniting{Work: service.Dedup, Table: name, Main: main})
 	})
 }
 
@@ -95,8 +97,8 @@ func (in *Instance) eachTable(ctx context.Context, list func(name string, t Tabl
 
 // increments are those that the file does not hold yet, in the order in which they were
 // written to last, and those that it says it does, each with the time of its merge. One that
-// cannot be read or is of another form is in neither: it stays where it is, and check names
-// it. So does one that is being written to.
+// cannot be read or is of another form is in neither: quarantine looks after the one, and
+// check names the other. One that is being written to stays.
 func (in *Instance) increments(ctx context.Context, t Table, main seen) (fresh []seen, held map[seen]int64, err error) {
 	merged, err := in.merged(main)
 	if err != nil {
@@ -155,8 +157,8 @@ func (t Table) foreign(f footer.Footer) bool {
 }
 
 // unite makes the step, with what would become of the rows: none where nothing would.
-func (in *Instance) unite(ctx context.Context, w uniting) ([]service.Step, error) {
-	if err := in.foresee(ctx, &w); err != nil {
+func (in *Instance) unite(ctx context.Context, w *uniting) ([]service.Step, error) {
+	if err := in.foresee(ctx, w); err != nil {
 		return nil, err
 	}
 	if len(w.Increments) == 0 && w.Balance.Replaced == 0 {
@@ -220,6 +222,11 @@ func (in *Instance) gather(ctx context.Context, u *union, w *uniting) error {
 		}
 		w.Increments = still
 	}
+}
+
+// others are those of them that are not among these.
+func others(all, these []seen) []seen {
+	return slices.DeleteFunc(slices.Clone(all), func(s seen) bool { return slices.Contains(these, s) })
 }
 
 // staleOr says that a file changed where that is why it could not be read.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"upkeep/internal/quantity"
 	"upkeep/internal/service"
 	"upkeep/internal/tables"
 	"upkeep/internal/tables/footer"
@@ -25,7 +26,7 @@ func tests(t *testing.T) *lain {
 	l := lay(t)
 	l.cfg.Tables = map[string]Table{"tests": {Files: []string{"tests.parquet"}, Key: []string{"model", "rate", "id"}, Order: []string{"day"},
 		Fold: map[string]string{"rate": "round(rate, 4)", "model": "lower(model)"}, Columns: map[string]Column{"model": "text", "rate": "number", "id": "integer", "day": "text", "score": "integer?"},
-		Increments: Increments{Files: []string{"incremental/*.parquet"}}}}
+		Increments: Increments{Files: []string{"incremental/*.parquet"}, QuarantineAfter: quantity.Duration(1000 * time.Hour)}}}
 	l.cfg.Copies, l.cfg.Waiting = nil, nil
 	l.parquet("tests.parquet", `SELECT 'qwen' AS model, 0.8::float AS rate, i AS id, '2025-08-17' AS day, 1 AS score FROM range(100) t(i)`)
 	l.parquet("incremental/a.parquet", `SELECT 'Qwen' AS model, 0.8::double AS rate, i AS id, '2025-08-18' AS day, 2 AS score FROM range(90, 110) t(i)`)

@@ -37,7 +37,8 @@ func (in *Instance) planRepair(ctx context.Context) (steps []service.Step, err e
 		}
 		steps = append(steps, more...)
 	}
-	return steps, nil
+	rescues, err := in.planRescue(ctx, s.cfg)
+	return append(steps, rescues...), err
 }
 
 // files are the tables of every file that is no document.

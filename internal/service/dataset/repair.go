@@ -265,6 +265,10 @@ func (in *Instance) refuse(_ context.Context, s service.Step, _ service.Report) 
 	if err != nil {
 		return o, err
 	}
-	o.Verdict.Crit("dataset.not-mended", fmt.Sprint(args["path"]), args)
+	tell, path := o.Verdict.Crit, fmt.Sprint(args["path"])
+	if ours(path) { // in quarantine nothing is lost by waiting
+		tell = o.Verdict.Warn
+	}
+	tell("dataset.not-mended", path, args)
 	return o, nil
 }

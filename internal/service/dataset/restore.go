@@ -182,7 +182,7 @@ func (w *restoration) removeExtra(promised Config) error {
 	}
 	chosen := selected(w.sel)
 	for _, m := range list {
-		if w.stored[m.name] || !chosen(m) {
+		if w.stored[m.name] || !chosen(m) || ours(m.name) {
 			continue
 		}
 		if err := os.Remove(w.in.path(m.name)); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -122,12 +122,12 @@ func (s *store) scanGroup(ctx context.Context, file string, group int) error {
 	return s.scan(ctx, path)
 }
 
-// scan reads every value of a file.
-func (s *store) scan(ctx context.Context, file string) error {
-	db, err := tables.Open(ctx, tables.Limits{Scratch: s.scratch}, []string{file}, nil)
+// scan reads every value of files.
+func (s *store) scan(ctx context.Context, files ...string) error {
+	db, err := tables.Open(ctx, tables.Limits{Scratch: s.scratch}, files, nil)
 	if err != nil {
 		return err
 	}
-	_, err = db.One(ctx, "SELECT bit_xor(hash(r)) FROM "+tables.From(tables.Parquet, file)+" r")
+	_, err = db.One(ctx, "SELECT bit_xor(hash(r)) FROM "+tables.From(tables.Parquet, files...)+" r")
 	return errors.Join(err, db.Close())
 }
