@@ -41,6 +41,7 @@ func (w World) Open(cfg *config.Config) *Inventory {
 			},
 			Peer:      func(name string) (service.Instance, error) { return inv.peer(name) },
 			State:     w.State(cfg.System, target),
+			Undo:      cfg.UndoFor().Std(),
 			Dir:       func(purpose string) (string, func() error, error) { return w.Scratch.Dir(target, purpose) },
 			Leftovers: func(purpose string) ([]string, error) { return w.Scratch.Leftovers(target, purpose) },
 			Now:       w.Now,

@@ -33,6 +33,8 @@ type Env struct {
 	Guard func(ctx context.Context, w Window) (Guard, error)
 	// State keeps small values of this target between runs: cursors, counters.
 	State State
+	// Undo is how long what work has replaced is kept, so that it can be taken back.
+	Undo time.Duration
 	// Dir returns a new private directory for scratch work, on the disk meant for
 	// it: 0700, owned by upkeep, below directories that other users may traverse (a
 	// kind hands it over to the user its scratch server runs as). The path is short

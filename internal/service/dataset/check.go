@@ -37,7 +37,7 @@ func (in *Instance) judgeAll(ctx context.Context, how how) (service.Verdict, err
 	if err != nil {
 		return v, err
 	}
-	err = errors.Join(in.judgeLocks(ctx, &v), in.judgeQuarantine(&v))
+	err = errors.Join(in.judgeLocks(ctx, &v), in.judgeQuarantine(&v), in.tellKept(&v))
 	return v, err
 }
 

@@ -89,17 +89,20 @@ func (in *Instance) clearOne(ctx context.Context, c clearing, inc seen) (kept st
 	return in.putAway(inc)
 }
 
-// proven is an error unless the table has every key of an increment, and with it a row
+// proven is an error unless the table has every key of increments, and with it a row
 // that is not earlier. A row without a whole key must be there as it is.
-func (in *Instance) proven(ctx context.Context, c clearing, inc seen) error {
-	w := uniting{Work: service.Merge, Table: c.Table, Main: c.Main, Increments: []seen{inc}}
+func (in *Instance) proven(ctx context.Context, c clearing, all ...seen) error {
+	w := uniting{Work: service.Merge, Table: c.Table, Main: c.Main, Increments: all}
 	return in.united(ctx, &w, "", func(u *union) error {
 		row, err := u.db.One(ctx, "SELECT count(*) FROM ("+u.absent()+")")
 		if err != nil {
 			return err
 		}
 		if n, _ := row.Values[0].(int64); n > 0 {
-			return fmt.Errorf("%d rows of %s are not in table %s: %w", n, inc.Path, c.Table, service.ErrRefused)
+			return fmt.Errorf("%d rows of %s are not in table %s: %w", n, all[0].Path, c.Table, service.ErrRefused)
+		}
+		if len(w.Increments) < len(all) {
+			return changed(all[0].Path, nil)
 		}
 		return nil
 	})

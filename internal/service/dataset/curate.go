@@ -25,6 +25,7 @@ const (
 	opQuarantine = "quarantine" // moves an increment aside that nobody can read
 	opRescue     = "rescue"     // makes an increment of what can be read of one in quarantine
 	opUnrescue   = "unrescue"   // takes that back
+	opForget     = "forget"     // removes originals that nobody needs any more
 	opBringBack  = "bring-back" // puts an original in the place of what was made of it
 )
 
@@ -56,6 +57,7 @@ func (in *Instance) ops() map[string]doing {
 		opQuarantine: in.doQuarantine,
 		opRescue:     in.doRescue,
 		opUnrescue:   in.doUnrescue,
+		opForget:     in.doForget,
 		opBringBack:  in.bringBack,
 	}
 }

@@ -81,6 +81,7 @@ func environment(t testing.TB, place string) service.Env {
 		Peer: func(target string) (service.Instance, error) {
 			return nil, fmt.Errorf("target %q: %w", target, service.ErrUndeclared)
 		},
+		Undo:      7 * 24 * time.Hour,
 		State:     &memory{values: map[string]string{}},
 		Dir:       s.dir,
 		Leftovers: s.leftovers,
