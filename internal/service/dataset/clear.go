@@ -144,10 +144,16 @@ func (in *Instance) undoClear(_ context.Context, done json.RawMessage) (steps []
 	if err := json.Unmarshal(done, &moved); err != nil {
 		return nil, fmt.Errorf("read what was put away: %w", err)
 	}
+	return in.returning(moved), nil
+}
+
+// returning lists the step that brings them back, from path to where they are now.
+func (in *Instance) returning(moved map[string]string) []service.Step {
 	if len(moved) == 0 {
-		return nil, nil
+		return nil
 	}
-	return []service.Step{step(opReturn, service.Reversible, slices.Min(slices.Collect(maps.Keys(moved))), moved, service.Message{ID: opReturn, Args: service.Args{"increments": len(moved)}})}, nil
+	return []service.Step{step(opReturn, service.Reversible, slices.Min(slices.Collect(maps.Keys(moved))), moved,
+		service.Message{ID: opReturn, Args: service.Args{"increments": len(moved)}})}
 }
 
 // doReturn does it. One that is there again is done.

@@ -70,7 +70,7 @@ func (in *Instance) backs() map[string]undoing {
 		opRefuse:     nothingToUndo,
 		opRepair:     in.undoReplace,
 		opSalvage:    in.undoReplace,
-		opUnite:      in.undoReplace,
+		opUnite:      in.undoUnite,
 		opClear:      in.undoClear,
 		opQuarantine: in.undoClear,
 		opRescue:     in.undoRescue,
