@@ -100,5 +100,5 @@ func (s *store) judgeTable(ctx context.Context, name string, v *service.Verdict)
 	for what, n := range measured {
 		v.Set(name+"_"+what, n)
 	}
-	return errors.Join(s.judgeKeys(ctx, name, v), s.judgeLevels(ctx, name, v), s.judgePast(ctx, name, measured, v))
+	return errors.Join(s.judgePast(ctx, name, measured, v), s.judgeKeys(ctx, name, v), s.judgeLevels(ctx, name, v))
 }

@@ -100,58 +100,6 @@ func number(v any) float64 {
 	return 0
 }
 
-// judge reports whether something is less than it was.
-func (was past) judge(table string, now past, v *service.Verdict) (lost bool) {
-	since := was.At.Format(time.RFC3339)
-	for _, total := range slices.Sorted(maps.Keys(now.Totals)) {
-		if before := was.Totals[total]; now.Totals[total] < before {
-			lost = true
-			v.Crit("dataset.total-fell", table+"."+total, service.Args{"table": table, "total": total, "before": before, "now": now.Totals[total], "since": since})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(now.Groups)) {
-		lost = was.judgeGroups(table, name, now.Groups[name], v) || lost
-	}
-	if was.Created != "" && now.Created != was.Created {
-		judge := v.Warn
-		if lost {
-			judge = v.Crit
-		}
-		judge("dataset.made-anew", table, service.Args{"table": table, "before": was.Created, "now": now.Created, "since": since})
-	}
-	return lost
-}
-
-func (was past) judgeGroups(table, name string, now map[string]totals, v *service.Verdict) bool {
-	if len(now) >= mostGroups {
-		return false // which of them are not listed, nobody knows
-	}
-	subject, since := table+"."+name, was.At.Format(time.RFC3339)
-	var gone []string
-	fell := map[string][]string{}
-	for _, value := range slices.Sorted(maps.Keys(was.Groups[name])) {
-		present, there := now[value]
-		if !there {
-			gone = append(gone, value)
-			continue
-		}
-		for total, before := range was.Groups[name][value] {
-			if present[total] < before {
-				fell[total] = append(fell[total], value)
-			}
-		}
-	}
-	if len(gone) > 0 {
-		v.Crit("dataset.group-vanished", subject, service.Args{"table": table, "name": name, "groups": gone, "since": since})
-	}
-	for _, total := range slices.Sorted(maps.Keys(fell)) {
-		first := fell[total][0]
-		v.Crit("dataset.group-fell", subject, service.Args{"table": table, "name": name, "groups": fell[total], "total": total,
-			"before": was.Groups[name][first][total], "now": now[first][total], "since": since})
-	}
-	return len(gone)+len(fell) > 0
-}
-
 // with keeps the most of both.
 func (was past) with(now past, lost bool) past {
 	if !lost {

@@ -123,7 +123,7 @@ func (in *Instance) harmed(ctx context.Context) (string, error) {
 	for _, f := range v.Findings {
 		switch f.ID {
 		case "dataset.file-missing", "dataset.file-damaged", "dataset.document-damaged", "dataset.column-missing", "dataset.value-type",
-			"dataset.total-fell", "dataset.group-fell", "dataset.group-vanished", "dataset.made-anew", "dataset.not-read":
+			"dataset.total-fell", "dataset.group-fell", "dataset.group-vanished", "dataset.made-anew", "dataset.lost-anew", "dataset.not-read":
 			return f.ID, nil
 		}
 		if f.Severity == service.Unknown {

@@ -328,6 +328,7 @@ func (in *Instance) judgeQuarantine(v *service.Verdict) error {
 		}
 		names = append(names, cameFrom(kept))
 	}
-	v.Warn("dataset.quarantined", "", service.Args{"n": len(all), "names": names[:min(mostNamed, len(names))], "more": max(0, len(names)-mostNamed), "in": quarantineIn, "since": oldest.Format(time.RFC3339)})
+	first, more := firstOf(names)
+	v.Warn("dataset.quarantined", "", service.Args{"n": len(all), "names": first, "more": more, "in": quarantineIn, "since": oldest.Format(time.RFC3339)})
 	return nil
 }

@@ -75,7 +75,7 @@ func expected() map[string]string {
 		"truncated": document, "garbled": document, "empty": document, "bom": document, "duplicate-key": document, "nan": document, "bad-utf8": document,
 		"summary-zero": "dataset.level-differs summary/total_tests", "summary-partial": "dataset.level-differs summary/total_success",
 		"leaf-off": "dataset.invariant-broken leaves.parts-are-total", "model-total-off": "dataset.level-differs models/{model}/total_tests",
-		"recreated-empty": "dataset.total-fell leaves.tests", "vanished-model": "dataset.group-vanished leaves.model", "vanished-prompt": "dataset.group-vanished leaves.prompt",
+		"recreated-empty": "dataset.made-anew leaves", "vanished-model": "dataset.group-vanished leaves.model", "vanished-prompt": "dataset.group-vanished leaves.prompt",
 		"overwritten-prompt": "dataset.group-fell leaves.prompt", "polluted": "dataset.row-unusual leaves.of-a-known-prompt",
 		"stale-rates": "dataset.derived-differs results.success_rate", "torn-footer": parquet, "hostile-sizes": parquet, "empty-parquet": parquet, "truncated-parquet": parquet,
 		"not-parquet": parquet, "null-keys": "dataset.key-null results", "absent-key-column": "dataset.column-missing results.task_type", "duplicate-rows": "dataset.key-twice results",
