@@ -18,7 +18,7 @@ type layer struct {
 	may      []string
 }
 
-var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "glob", "logs/", "tables"}
+var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "glob", "proportion", "logs/", "tables"}
 
 func with(more ...string) []string { return append(slices.Clone(leaves), more...) }
 
@@ -31,6 +31,7 @@ var layers = []layer{
 	{"database", nil},
 	{"catalogue", nil},
 	{"consistency", nil},
+	{"proportion", nil},
 	{"logs/", []string{"logs/"}},
 	{"tables", []string{"tables"}},
 	{"service/all", []string{""}},
