@@ -92,6 +92,7 @@ func Capabilities() []Capability {
 		{"verify", reflect.TypeFor[Verifier]()},
 		{"extract", reflect.TypeFor[Extractor]()},
 		{"query", reflect.TypeFor[Queryer]()},
+		{"summarize", reflect.TypeFor[Summarizer]()},
 		{"maintain", reflect.TypeFor[Maintainer]()},
 		{"curate", reflect.TypeFor[Curator]()},
 		{"logs", reflect.TypeFor[LogSource]()},

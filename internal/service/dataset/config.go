@@ -32,6 +32,9 @@ type Config struct {
 	// Metrics are samples of upkeep collect, by their names: {results_total: {table: leaves,
 	// value: "sum(total)"}}. They are measured when the files changed, up to read_at_check.
 	Metrics map[string]Metric `yaml:"metrics"`
+	// Reports are results that upkeep report sums up, ranks and compares with the last report:
+	// {results: {table: leaves, by: [model, prompt], trials: "sum(total)", successes: "sum(success)"}}.
+	Reports map[string]Report `yaml:"reports"`
 	// ReadAtCheck is how much a check reads; of larger tables it reads what their files
 	// say of themselves. upkeep data diagnose reads everything.
 	ReadAtCheck quantity.Bytes `yaml:"read_at_check"`
@@ -164,6 +167,7 @@ func (c *Config) Validate() (p diag.List) {
 		glob.Validate(&p, "waiting."+name+".files", w.Files)
 	}
 	c.validateCopying(&p)
+	c.validateReports(&p)
 	for name, m := range c.Metrics {
 		c.metric("metrics."+name, name, m, &p)
 	}
@@ -307,6 +311,9 @@ func (c *Config) expressions() map[string]string {
 		for source := range a.Same {
 			all["copies."+name+".same."+source+" (source)"] = source
 		}
+	}
+	for name, r := range c.Reports {
+		r.expressions("reports."+name, add)
 	}
 	for name, m := range c.Metrics {
 		if m.Value != "" {

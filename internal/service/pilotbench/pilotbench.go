@@ -117,7 +117,9 @@ func (c Config) declare(dir string) (d dataset.Config, unknown []service.Finding
 		d.Tables["database"] = plainDatabase()
 		unknown = append(unknown, service.Finding{ID: "pilotbench.version-unknown", Severity: service.Unknown, Subject: master, Args: service.Args{"path": master, "version": version}})
 	}
-	return d, append(unknown, c.declareParquet(dir, &d)...), nil
+	unknown = append(unknown, c.declareParquet(dir, &d)...)
+	reports(dir, version, &d)
+	return d, unknown, nil
 }
 
 // versionOf is what the database says of itself, and the usual one where it is missing or
