@@ -210,9 +210,24 @@ func (r *reader) verb(path, line string) {
 		r.addf(path, "%q is no verb for a job of this version; there are: %s", words[0], list(verbs()))
 		return
 	}
-	for _, flag := range words[1:] {
-		if words[0] != "report" || flag != "--week" && flag != "--month" {
-			r.addf(path, "%s does not take %q in a job", words[0], flag)
+	r.verbFlags(path, words[0], words[1:])
+}
+
+// formats are those that a job can write a report in.
+func formats() []string { return []string{"html", "md", "pdf", "xlsx", "json"} }
+
+// verbFlags reports flags that a verb does not take in a job: only report takes any.
+func (r *reader) verbFlags(path, verb string, flags []string) {
+	for i := 0; i < len(flags); i++ {
+		switch flag := flags[i]; {
+		case verb == "report" && slices.Contains([]string{"--day", "--week", "--month"}, flag):
+		case verb == "report" && flag == "--format" && i+1 < len(flags):
+			i++
+			for _, format := range strings.Split(flags[i], ",") {
+				r.oneOf(path, format, formats()...)
+			}
+		default:
+			r.addf(path, "%s does not take %q in a job", verb, flag)
 		}
 	}
 }

@@ -202,10 +202,13 @@ func parseVerb(line string) (Request, error) {
 		return Request{}, fmt.Errorf("a job has an empty verb: %w", service.ErrUnsupported)
 	}
 	req := Request{Verb: words[0]}
-	for _, flag := range words[1:] {
-		switch flag {
-		case "--week", "--month":
+	for i := 1; i < len(words); i++ {
+		switch flag := words[i]; {
+		case flag == "--week" || flag == "--month" || flag == "--day":
 			req.Span = strings.TrimPrefix(flag, "--")
+		case flag == "--format" && i+1 < len(words):
+			i++
+			req.Formats = strings.Split(words[i], ",")
 		default:
 			return req, fmt.Errorf("%s does not take %q in a job: %w", req.Verb, flag, service.ErrUnsupported)
 		}

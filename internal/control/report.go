@@ -2,10 +2,13 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"upkeep/internal/capability/report"
@@ -38,13 +41,23 @@ func (a *App) Page(ctx context.Context, id string) (report.Page, error) {
 }
 
 // Report writes what the last day, week or month brought: the newest run of every
-// verb in full, and the runs of the whole span.
-func (a *App) Report(ctx context.Context, out io.Writer, span, format string, words catalogue.Words) error {
+// verb in full, the runs of the whole span, and the results that targets hold now. It goes to
+// file, or to out where that is empty. The code is the exit code.
+func (a *App) Report(ctx context.Context, out io.Writer, file, span, format string, words catalogue.Words) (code int, err error) {
 	page, err := a.pageOf(ctx, span)
 	if err != nil {
-		return err
+		return engine.ExitFailed, err
 	}
-	return report.Write(out, page, format, words, a.opt.Now())
+	write := func(to io.Writer) error { return a.writePage(ctx, to, page, format, words) }
+	if file == "" {
+		err = write(out)
+	} else {
+		err = report.Save(file, write)
+	}
+	if slices.ContainsFunc(page.Results, func(r report.Results) bool { return r.Problem != nil }) {
+		code = engine.ExitPartly
+	}
+	return code, err
 }
 
 // spans are how far back a report looks.
@@ -63,11 +76,14 @@ func (a *App) pageOf(ctx context.Context, span string) (report.Page, error) {
 	if err != nil {
 		return report.Page{}, err
 	}
-	return report.Over(a.Config.System, runs, now.Add(-length), now), nil
+	page := report.Over(a.Config.System, runs, now.Add(-length), now)
+	page.Results, err = a.results(ctx)
+	return page, err
 }
 
-// writeReport is the report verb of a job: it writes the job's page so far as
-// HTML beside the declaration. begun says that a killed process had begun it.
+// writeReport is the report verb of a job: it writes the job's page so far, or one of a
+// span, beside the declaration, in HTML or the formats that the job names. What results it
+// told is recorded for the next one. begun says that a killed process had begun it.
 func (a *App) writeReport(ctx context.Context, id string, req Request, begun bool) (journal.Run, error) {
 	run := journal.Run{ID: id, System: a.Config.System, Verb: "report", Parent: req.Parent, Args: req.encode(),
 		Started: a.opt.Now(), Targets: []journal.Target{}}
@@ -80,9 +96,13 @@ func (a *App) writeReport(ctx context.Context, id string, req Request, begun boo
 	}
 	page, err := a.jobPage(ctx, req)
 	if err == nil {
-		run.Output, err = a.saveReport(page)
+		run.Targets = summed(page.Results)
+		run.Output, err = a.saveReport(ctx, page, req.Formats)
 	}
 	run.Verdict, run.Exit = service.OK, engine.ExitDone
+	if slices.ContainsFunc(run.Targets, func(t journal.Target) bool { return t.Error != nil }) {
+		run.Verdict, run.Exit = service.Unknown, engine.ExitPartly
+	}
 	if err != nil {
 		run.Error = engine.Problem(err)
 		run.Verdict, run.Exit = service.Unknown, run.Error.Code
@@ -100,24 +120,23 @@ func (a *App) jobPage(ctx context.Context, req Request) (report.Page, error) {
 	return page, err
 }
 
-// saveReport writes reports/DATE-TITLE.html beside the declaration and returns
-// its path from there.
-func (a *App) saveReport(page report.Page) (string, error) {
-	name := filepath.Join("reports", page.At.Format(time.DateOnly)+"-"+page.Title+".html")
-	path := filepath.Join(a.Config.Base, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// saveReport writes reports/DATE-TITLE.FORMAT beside the declaration and returns the paths
+// from there.
+func (a *App) saveReport(ctx context.Context, page report.Page, formats []string) (string, error) {
+	if len(formats) == 0 {
+		formats = []string{"html"}
+	}
+	if err := os.MkdirAll(filepath.Join(a.Config.Base, "reports"), 0o755); err != nil {
 		return "", fmt.Errorf("make the reports directory: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".report-*")
-	if err != nil {
-		return "", fmt.Errorf("write the report: %w", err)
+	var saved []string
+	var failed []error
+	for _, format := range formats {
+		name := filepath.Join("reports", page.At.Format(time.DateOnly)+"-"+page.Title+"."+format)
+		err := report.Save(filepath.Join(a.Config.Base, name), func(to io.Writer) error { return a.writePage(ctx, to, page, format, a.opt.Words) })
+		if failed = append(failed, err); err == nil {
+			saved = append(saved, name)
+		}
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone by then, unless something failed
-	if err := report.Write(f, page, "html", a.opt.Words, a.opt.Now()); err != nil {
-		return "", fmt.Errorf("write the report: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return "", fmt.Errorf("write the report: %w", err)
-	}
-	return name, os.Rename(f.Name(), path)
+	return strings.Join(saved, ", "), errors.Join(failed...)
 }

@@ -45,6 +45,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "data", Text: data.Words()},
 		catalogue.Source{Prefix: "maintain", Text: maintain.Words()},
 		catalogue.Source{Prefix: "report", Text: report.Words()},
+		catalogue.Source{Prefix: "report", Text: report.ResultsWords()},
 		catalogue.Source{Prefix: "init", Text: initialize.Words()},
 	)
 	sources = append(sources, catalogue.Source{Prefix: "repository", Text: repository.Text()})

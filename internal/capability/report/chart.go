@@ -1,10 +1,6 @@
 package report
 
-import (
-	"fmt"
-	"strings"
-	"time"
-)
+import "time"
 
 // history is the drills of a page as two small charts: how old the copy was, and
 // how long the way back took.
@@ -51,7 +47,6 @@ func (t Text) drills(p Page) *history {
 // chart scales from zero, so that twice as long looks twice as high.
 func (t Text) chart(drills []Drilled, id string, value func(Drilled) time.Duration) chart {
 	first, last := drills[0], drills[len(drills)-1]
-	span := max(last.At.Sub(first.At), 1)
 	top := time.Duration(1)
 	for _, d := range drills {
 		top = max(top, value(d))
@@ -62,15 +57,11 @@ func (t Text) chart(drills []Drilled, id string, value func(Drilled) time.Durati
 	}
 	c := chart{Title: t.say(id, nil), Last: t.Words.Duration(value(last)), Top: t.Words.Duration(top),
 		From: first.At.Format(form), To: last.At.Format(form)}
-	var path strings.Builder
+	points := make([]point, len(drills))
 	for i, d := range drills {
-		x := 4 + float64(d.At.Sub(first.At))/float64(span)*(chartWidth-8)
-		y := chartTop + (1-float64(value(d))/float64(top))*(chartHeight-chartTop)
-		fmt.Fprintf(&path, "%s%.1f %.1f", map[bool]string{true: "M", false: " L"}[i == 0], x, y)
-		c.Dots = append(c.Dots, dot{fmt.Sprintf("%.1f", x), fmt.Sprintf("%.1f", y),
-			t.Words.Time(d.At) + ": " + t.Words.Duration(value(d))})
+		points[i] = point{d.At, float64(value(d))}
 	}
-	c.Path = path.String()
+	c.Path, c.Dots = line(points, float64(top), func(y float64) string { return t.Words.Duration(time.Duration(y)) }, t.Words.Time)
 	c.Alt = t.say("chart-alt", args{"n": len(drills), "title": c.Title, "top": c.Top, "last": c.Last})
 	return c
 }

@@ -32,6 +32,7 @@ findings:
 func words(t *testing.T, lang string) catalogue.Words {
 	t.Helper()
 	c, err := catalogue.New(catalogue.Source{Prefix: "report", Text: report.Words()},
+		catalogue.Source{Prefix: "report", Text: report.ResultsWords()},
 		catalogue.Source{Prefix: "error", Text: service.ErrorText()}, catalogue.Source{Prefix: "kind", Text: []byte(kinds)})
 	if err == nil {
 		err = c.Check()
@@ -188,7 +189,10 @@ func hostile() report.Page {
 		Findings: []journal.Finding{found("table-bloat", service.Critical, name, now(), nil), {ID: "kind.wait", Subject: name, Waived: name, Severity: service.Warning}}},
 		journal.Target{Target: "api", Kind: "endpoint", Verdict: service.Unknown, Error: problem("error.unexpected", name, 4)})
 	check.Error = problem("error.unexpected", name, 4)
-	return report.Of(check, nil)
+	page := report.Of(check, nil)
+	page.Results = []report.Results{{Target: name, Kind: name, Summary: summary(cell{name, name, name, 10, 3}, cell{"", name, "=1", 9, 9}), Past: past()},
+		{Target: name, Kind: name, Problem: problem("error.unexpected", name, 4)}}
+	return page
 }
 
 // recorded is a run as it comes back from the journal: numbers are float64.

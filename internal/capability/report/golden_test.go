@@ -33,7 +33,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 func pages() map[string]func() report.Page {
-	return map[string]func() report.Page{"daily": daily, "broken": broken, "week": week, "hostile": hostile}
+	return map[string]func() report.Page{"daily": daily, "broken": broken, "week": week, "hostile": hostile, "results": resultsPage}
 }
 
 func TestPagesInEveryFormatAndLanguage(t *testing.T) {
@@ -115,7 +115,7 @@ func TestJSONIsWhole(t *testing.T) {
 }
 
 func TestAnUnknownFormatIsRefused(t *testing.T) {
-	if err := report.Write(&strings.Builder{}, daily(), "pdf", words(t, "en"), now()); err == nil {
-		t.Error("pdf was written")
+	if err := report.Write(&strings.Builder{}, daily(), "docx", words(t, "en"), now()); err == nil {
+		t.Error("docx was written")
 	}
 }

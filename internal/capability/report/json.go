@@ -20,6 +20,7 @@ type pageJSON struct {
 	Activities []activityJSON `json:"activities"`
 	Drills     []drillJSON    `json:"drills"`
 	Capacity   []capacityJSON `json:"capacity"` // of a page over a span
+	Results    []resultsJSON  `json:"results"`  // likewise
 	Output     string         `json:"output,omitempty"`
 }
 
@@ -68,6 +69,10 @@ func (t Text) json(out io.Writer, p Page) error {
 	v.Capacity = []capacityJSON{}
 	for _, c := range p.Capacity {
 		v.Capacity = append(v.Capacity, c.json())
+	}
+	v.Results = []resultsJSON{}
+	for _, r := range p.Results {
+		v.Results = append(v.Results, r.json(t.Words))
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")

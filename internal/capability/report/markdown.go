@@ -10,7 +10,7 @@ import (
 
 // markdown writes one page for a ticket or a wiki.
 func (t Text) markdown(out io.Writer, p Page) error {
-	s := t.sheet(p)
+	s := t.folded(p)
 	m := markdown{t: t}
 	m.line("# %s · %s · %s", plain(s.System), plain(s.Title), s.At)
 	m.line("**%s**", plain(strings.Join(kept(s.Need.Many, s.Need.Rest, s.Sentence), " ")))
@@ -19,6 +19,9 @@ func (t Text) markdown(out io.Writer, p Page) error {
 	m.done(s)
 	m.history(s)
 	m.capacity(s.Capacity)
+	for _, r := range s.Results {
+		m.results(r)
+	}
 	_, err := io.WriteString(out, strings.Join(m.blocks, "\n\n")+"\n")
 	return err
 }

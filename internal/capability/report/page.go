@@ -27,6 +27,7 @@ type Page struct {
 	Activities []Activity
 	Drills     []Drilled // oldest first
 	Capacity   []Capacity
+	Results    []Results // of targets that sum up what they hold
 }
 
 // Section is one verb's run.

@@ -22,6 +22,8 @@ type sheet struct {
 	History                 *history
 	Activities              []Activity
 	Capacity                []capacityRow
+	Results                 []resultsView
+	Print                   bool // nothing is folded
 	Since, Run              string
 	Aside                   bool // there is something to put beside the targets
 }
@@ -56,7 +58,7 @@ type done struct {
 func (t Text) sheet(p Page) sheet {
 	t.Colour = false
 	s := sheet{Lang: t.say("html-lang", nil), System: p.System, Title: t.title(p), At: t.Words.Time(p.At), Run: p.Run,
-		Sentence: t.Sentence(p), Copy: t.copies(p), History: t.drills(p), Activities: p.Activities, Capacity: t.capacity(p)}
+		Sentence: t.Sentence(p), Copy: t.copies(p), History: t.drills(p), Activities: p.Activities, Capacity: t.capacity(p), Results: t.results(p), Print: t.unfolded}
 	if !p.Since.IsZero() {
 		s.Since = t.say("span", args{"since": t.Words.Time(p.Since)})
 	}

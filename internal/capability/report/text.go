@@ -24,6 +24,8 @@ type Text struct {
 	Colour  bool
 	Now     time.Time
 	Columns int // of the terminal; 0 = 96, which is also the most
+
+	unfolded bool // for paper, which nobody can open anything on
 }
 
 func (t Text) columns() int {
@@ -45,6 +47,7 @@ func (t Text) Write(out io.Writer, p Page) error {
 	}
 	t.history(&b, p)
 	t.stores(&b, p)
+	t.resultsText(&b, p)
 	if last := t.Sentence(p); last != "" {
 		fmt.Fprintln(&b)
 		t.hang(&b, "", last, "")

@@ -14,8 +14,13 @@ import (
 //go:embed text.yaml
 var text []byte
 
-// Words is the verb's catalogue, under the prefix "report".
-func Words() []byte { return text }
+//go:embed results.yaml
+var resultsText []byte
+
+// Words is the verb's catalogue, under the prefix "report"; ResultsWords are those of results,
+// under the same one.
+func Words() []byte        { return text }
+func ResultsWords() []byte { return resultsText }
 
 func (t Text) say(id string, args map[string]any) string { return t.Words.Message("report."+id, args) }
 

@@ -3,12 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"upkeep/internal/capability/report"
 	"upkeep/internal/control"
 	"upkeep/internal/journal"
 )
@@ -129,35 +127,6 @@ func (c *cli) showChanges(changes []control.Change) error {
 		fmt.Fprintln(c.Out, c.say("cli.change-"+ch.What, "target", ch.Target, "what", what, "before", ch.Before, "after", ch.After))
 	}
 	return nil
-}
-
-func (c *cli) reportCommand() *cobra.Command {
-	cmd := c.command("report", "")
-	cmd.Args = cobra.NoArgs
-	week := cmd.Flags().Bool("week", false, c.say("cli.flag-week"))
-	month := cmd.Flags().Bool("month", false, c.say("cli.flag-month"))
-	format := cmd.Flags().String("format", "text", c.say("cli.flag-format"))
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		span := "day"
-		switch {
-		case *week && *month:
-			return c.misuse("span")
-		case *week:
-			span = "week"
-		case *month:
-			span = "month"
-		}
-		if !slices.Contains(report.Formats(), *format) {
-			return c.misuse("format", "got", *format, "formats", report.Formats())
-		}
-		if c.json {
-			*format = "json"
-		}
-		return c.with(cmd.Context(), func(app *control.App) error {
-			return app.Report(cmd.Context(), c.Out, span, *format, c.words)
-		})
-	}
-	return cmd
 }
 
 func (c *cli) auditLogCommand() *cobra.Command {
