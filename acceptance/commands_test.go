@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"upkeep/lab"
 )
 
 // commands are what scripts can do beside running programs. README.md in this
@@ -25,6 +27,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"exits":       exits,
 		"expand":      expand,
 		"json":        jsonValue,
+		"needs":       needs,
 		"number":      number,
 		"objects":     objects,
 		"rabbitmqctl": rabbitmqctl,
@@ -68,6 +71,14 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s exited with %d, not %d", strings.Join(args[1:], " "), got, want)
 	}
+}
+
+// needs COMPONENT…: says at once what is missing, and how to get it.
+func needs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: needs COMPONENT…")
+	}
+	lab.Need(scriptTB{ts}, args...)
 }
 
 // expand FILE…: replaces $NAME in files by the script's environment.

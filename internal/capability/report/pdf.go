@@ -36,8 +36,7 @@ func PDF(ctx context.Context, out io.Writer, p Page, words catalogue.Words, now 
 	}
 	ctx, cancel := context.WithTimeout(ctx, printing)
 	defer cancel()
-	// A profile of its own, and its home, too: it writes to neither of ours.
-	run := tools.Run(ctx, command.Spec{Path: browser, Args: printArgs(dir), Env: []string{"HOME=" + dir, "TMPDIR=" + dir}, Dir: dir})
+	run := tools.Run(ctx, command.Spec{Path: browser, Args: printArgs(dir), Env: homeIn(dir), Dir: dir})
 	pdf, err := os.ReadFile(filepath.Join(dir, "page.pdf"))
 	if err == nil {
 		err = whole(pdf)
@@ -47,6 +46,17 @@ func PDF(ctx context.Context, out io.Writer, p Page, words catalogue.Words, now 
 	}
 	_, err = out.Write(pdf)
 	return err
+}
+
+// homeIn lets Chromium write to nothing of ours: its home and its temporary files are in
+// dir, too. Those in turn are in /tmp where the path of its socket would be too long for one.
+func homeIn(dir string) []string {
+	const longest, socket = 107, "/org.chromium.Chromium.XXXXXX/SingletonSocket"
+	env := []string{"HOME=" + dir}
+	if len(dir)+len(socket) <= longest {
+		env = append(env, "TMPDIR="+dir)
+	}
+	return env
 }
 
 func browser(ctx context.Context, tools *command.Runner) (path string, err error) {
@@ -59,9 +69,19 @@ func browser(ctx context.Context, tools *command.Runner) (path string, err error
 }
 
 func notPrinted(browser string, err error) error {
-	detail, _, _ := strings.Cut(err.Error(), "\n")
-	return &service.Fault{ID: "report.not-printed", Args: service.Args{"program": filepath.Base(browser), "detail": detail},
+	return &service.Fault{ID: "report.not-printed", Args: service.Args{"program": filepath.Base(browser), "detail": gist(err.Error())},
 		Err: fmt.Errorf("print the report: %w", err)}
+}
+
+// gist is the line that says why: Chromium says much else.
+func gist(said string) string {
+	first, _, _ := strings.Cut(said, "\n")
+	for line := range strings.Lines(said) {
+		if strings.Contains(line, ":FATAL:") || strings.Contains(line, "sandbox") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return first
 }
 
 // printable writes the page as it is printed: unfolded.
