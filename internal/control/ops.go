@@ -38,6 +38,7 @@ func makers() map[string]func(a *App, ctx context.Context, id string, req Reques
 		"maintain":  (*App).maintainOp,
 		"reconcile": (*App).reconcileOp,
 		"logs":      (*App).logsOp,
+		"tune":      (*App).tuneOp,
 		"diagnose":  (*App).diagnoseOp,
 		"repair":    (*App).maintainOp,
 		"merge":     (*App).maintainOp,

@@ -13,6 +13,7 @@ import (
 	"upkeep/internal/capability/reconcile"
 	"upkeep/internal/capability/report"
 	"upkeep/internal/capability/restore"
+	"upkeep/internal/capability/tune"
 	"upkeep/internal/capability/verify"
 	"upkeep/internal/catalogue"
 	"upkeep/internal/config"
@@ -43,6 +44,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "reconcile", Text: reconcile.Words()},
 		catalogue.Source{Prefix: "logs", Text: logs.Words()},
 		catalogue.Source{Prefix: "data", Text: data.Words()},
+		catalogue.Source{Prefix: "tune", Text: tune.Words()},
 		catalogue.Source{Prefix: "maintain", Text: maintain.Words()},
 		catalogue.Source{Prefix: "report", Text: report.Words()},
 		catalogue.Source{Prefix: "report", Text: report.ResultsWords()},

@@ -95,6 +95,7 @@ func Capabilities() []Capability {
 		{"summarize", reflect.TypeFor[Summarizer]()},
 		{"maintain", reflect.TypeFor[Maintainer]()},
 		{"curate", reflect.TypeFor[Curator]()},
+		{"tune", reflect.TypeFor[Advisor]()},
 		{"logs", reflect.TypeFor[LogSource]()},
 		{"list", reflect.TypeFor[Lister]()},
 		{"switch", reflect.TypeFor[Switcher]()},

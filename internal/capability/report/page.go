@@ -38,7 +38,7 @@ type Section struct {
 	Skipped  bool
 	Problem  *journal.Problem // why the verb did not run at all, or did not end well
 	Counts   map[service.Severity]int
-	Lines    []Line // worst first; what is fine is only counted
+	Lines    []Line // worst first; what is fine is only counted, but for advice
 	Accepted []Line // found, and waived by the declaration
 }
 
@@ -89,6 +89,9 @@ func (p *Page) child(run journal.Run, s Section) {
 	p.prove(run)
 }
 
+// advising is the verb of which also what may stay is shown: it is what was asked.
+const advising = "tune"
+
 func section(run journal.Run) Section {
 	s := Section{Verb: run.Verb, Run: run, Problem: run.Error, Counts: map[service.Severity]int{}}
 	if !run.Finished.IsZero() {
@@ -96,7 +99,7 @@ func section(run journal.Run) Section {
 	}
 	for _, t := range run.Targets {
 		s.Counts[t.Verdict]++
-		open, accepted := lines(t)
+		open, accepted := lines(t, run.Verb == advising)
 		s.Lines = append(s.Lines, open...)
 		s.Accepted = append(s.Accepted, accepted...)
 	}
@@ -104,7 +107,7 @@ func section(run journal.Run) Section {
 	return s
 }
 
-func lines(t journal.Target) (open, accepted []Line) {
+func lines(t journal.Target, fine bool) (open, accepted []Line) {
 	if t.Error != nil {
 		open = append(open, Line{Target: t.Target, Severity: service.Unknown, Error: t.Error})
 	}
@@ -113,11 +116,21 @@ func lines(t journal.Target) (open, accepted []Line) {
 		switch {
 		case f.Waived != "":
 			accepted = append(accepted, line)
-		case f.Severity != service.OK:
+		case f.Severity != service.OK || fine:
 			open = append(open, line)
 		}
 	}
 	return open, accepted
+}
+
+// byLine counts lines in the place of targets: one that was asked for advice and had none is
+// not praised.
+func (s Section) byLine() Section {
+	s.Counts = map[service.Severity]int{}
+	for _, l := range s.Lines {
+		s.Counts[l.Severity]++
+	}
+	return s
 }
 
 func worseFirst(a, b Line) int { return cmp.Compare(weight(a.Severity), weight(b.Severity)) }

@@ -132,9 +132,13 @@ func (t Text) cards(p Page) []card {
 			if weight(target.Verdict) < weight(c.Severity) {
 				c.Severity = target.Verdict
 			}
-			open, _ := lines(target)
+			open, _ := lines(target, s.Verb == advising)
 			slices.SortStableFunc(open, worseFirst)
 			for _, l := range open {
+				if l.Severity == service.OK {
+					c.Facts = strings.Join(kept(c.Facts, t.told(s, l).Title), "; ")
+					continue
+				}
 				c.add(t.entry(s, l))
 			}
 		}

@@ -51,7 +51,7 @@ func (t Text) problem(s Section, p *journal.Problem, target string) told {
 		title = t.say("with-detail", args{"title": title, "detail": detail})
 	}
 	lead := "problem-" + s.Verb
-	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "diagnose", "repair", "merge", "dedup"}, s.Verb) {
+	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "tune", "diagnose", "repair", "merge", "dedup"}, s.Verb) {
 		lead = "problem-other"
 	}
 	return told{Title: t.say(lead, args{"why": title}), Consequence: consequence, Fix: fix}
@@ -90,6 +90,8 @@ func (t Text) Summary(s Section) string {
 		return t.say("reconcile", args{"score": agreement(s.Run), "agree": clean(s)}) + t.accepted(s)
 	case s.Verb == "logs" && len(s.failed()) == 0:
 		return t.say("logs", args{"lines": sum(s.Run, "lines"), "errors": sum(s.Run, "errors"), "templates": sum(s.Run, "templates")}) + t.accepted(s)
+	case s.Verb == advising && len(s.failed()) == 0:
+		return strings.Join(kept(t.say("tune", args{"n": sum(s.Run, "settings")}), t.tally(s.byLine())), "  ")
 	case rows(s.Run) != nil && len(s.failed()) == 0:
 		return t.say("rows", rows(s.Run)) + t.accepted(s)
 	case slices.Contains(care(), s.Verb) && len(s.failed()) == 0:

@@ -33,6 +33,7 @@ func (in *Instance) Check(ctx context.Context) (service.Verdict, error) {
 	err = errors.Join(
 		in.judgeSockets(ctx, g, &v),
 		setFacts(g, now, last, &v),
+		in.judgeMemory(ctx, g, &v),
 		in.remember(ctx, now))
 	return v, err
 }

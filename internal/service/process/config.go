@@ -28,6 +28,10 @@ type Config struct {
 	// process has not, from which on it counts as hung on its network. 0 does not
 	// look; looking at another user's processes needs root.
 	CloseWait int `yaml:"close_wait"`
+	// Growth is how fast the memory of one process may grow, all below it included.
+	Growth Growth `yaml:"growth"`
+	// Workers asks upkeep tune how many may run; an empty one does not.
+	Workers Workers `yaml:"workers"`
 }
 
 // Count is a range. Max 0 means no limit.
@@ -51,6 +55,7 @@ const (
 func (c *Config) Defaults() {
 	c.Expect = Alive
 	c.Count.Min = 1
+	c.Growth.Over, c.Growth.AtLeast = growthOver, growthAtLeast
 }
 
 // Validate reports every problem at once, by path.
@@ -76,6 +81,8 @@ func (c *Config) Validate() (p diag.List) {
 	if c.CloseWait < 0 {
 		p.Addf("close_wait", "must not be negative")
 	}
+	c.Growth.validate(&p)
+	c.Workers.validate(&p)
 	return p
 }
 

@@ -10,7 +10,7 @@ func TestConformance(t *testing.T) {
 	servicetest.Run(t, Kind, func(t *testing.T) servicetest.Fixture {
 		name := program(t)
 		running := child(t, "wait", name)
-		cfg := declare(t, "command: ["+name+"]")
+		cfg := declare(t, "{command: ["+name+"], workers: {memory: 100 MB, cpu: 1%}}")
 		return servicetest.Fixture{
 			Config: &cfg,
 			Stop:   func(*testing.T) { running.end() },

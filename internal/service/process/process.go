@@ -1,6 +1,6 @@
 // Package process watches programs by their exact command line, executable or pid
-// file: whether as many run as declared, and whether they still do something. It
-// never signals, starts or stops one. A program inside a container is better
+// file: whether as many run as declared, whether they still do something, how their
+// memory grows, and how many of them are right. It never signals, starts or stops one. A program inside a container is better
 // watched by the kind compose.
 package process
 
@@ -17,6 +17,7 @@ import (
 var (
 	_ service.Checker   = (*Instance)(nil)
 	_ service.Collector = (*Instance)(nil)
+	_ service.Advisor   = (*Instance)(nil)
 )
 
 //go:embed text.yaml
@@ -35,6 +36,8 @@ type Instance struct {
 	cfg  Config
 	root string // where procfs is mounted
 	proc procfs.FS
+	// groups is where control groups are mounted.
+	groups string
 
 	lock  sync.Mutex
 	tally tally
@@ -49,7 +52,7 @@ func openAt(env service.Env, cfg Config, root string) (*Instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the kernel's process file system: %w", err)
 	}
-	return &Instance{env: env, cfg: cfg, root: root, proc: proc}, nil
+	return &Instance{env: env, cfg: cfg, root: root, proc: proc, groups: "/sys/fs/cgroup"}, nil
 }
 
 // Close has nothing to do.

@@ -41,6 +41,13 @@ func play(role string) {
 		}()
 	case "parent of one that burns":
 		start("burn", "worker")
+	case "hold":
+		defer runtime.KeepAlive(touched(64 << 20))
+	case "grow":
+		grow()
+		return
+	case "parent of one that holds":
+		start("hold", "worker")
 	case "look":
 		look(os.Args[1], os.Args[2])
 		return
@@ -49,6 +56,25 @@ func play(role string) {
 	}
 	fmt.Println("ready")
 	io.Copy(io.Discard, os.Stdin)
+}
+
+// touched is memory of which every page is in use.
+func touched(bytes int) []byte {
+	memory := make([]byte, bytes)
+	for i := 0; i < len(memory); i += 4096 {
+		memory[i] = 1
+	}
+	return memory
+}
+
+// grow takes 16 MB more for each line, and says so.
+func grow() {
+	var all [][]byte
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		all = append(all, touched(16<<20))
+		fmt.Print(".")
+	}
+	runtime.KeepAlive(all)
 }
 
 // dial opens four connections that are never read.

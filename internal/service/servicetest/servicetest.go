@@ -77,6 +77,7 @@ func (s *suite) run(t *testing.T) {
 		{"opening never connects", s.opens, true},
 		{"check", s.checks, offers("check")},
 		{"collect", s.collects, offers("collect")},
+		{"tune", s.advises, offers("tune")},
 		{"maintain", s.maintains, offers("maintain")},
 		{"ends with its context", s.ends, true},
 		{"gives up on a component that hangs", s.hangs, s.Hanging != nil},

@@ -99,7 +99,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
 	c.flags(root)
 	root.AddCommand(c.initCommand(), c.checkCommand(), c.backupCommand(), c.verifyCommand(), c.drillCommand(),
-		c.pointsCommand(), c.restoreCommand(), c.maintainCommand(), c.reconcileCommand(), c.logsCommand(), c.dataCommand(), c.runCommand(), c.runsCommand(), c.showCommand(), c.diffCommand(),
+		c.pointsCommand(), c.restoreCommand(), c.maintainCommand(), c.reconcileCommand(), c.tuneCommand(), c.logsCommand(), c.dataCommand(), c.runCommand(), c.runsCommand(), c.showCommand(), c.diffCommand(),
 		c.undoCommand(), c.planCommand(), c.approveCommand(), c.applyCommand(), c.reportCommand(), c.collectCommand(),
 		c.kindsCommand(), c.configCommand(), c.doctorCommand(), c.auditLogCommand(), c.versionCommand(), c.guardCommand())
 	return root
