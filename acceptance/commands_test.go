@@ -26,6 +26,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"damage":      damage,
 		"exits":       exits,
 		"expand":      expand,
+		"hold":        hold,
 		"json":        jsonValue,
 		"needs":       needs,
 		"number":      number,
