@@ -51,6 +51,8 @@ type Config struct {
 	// LockAtMost is how long a process may hold one; longer is a warning. How old the file is
 	// says nothing.
 	LockAtMost quantity.Duration `yaml:"lock_at_most"`
+	// Batches say how programs make the rows; upkeep tune then says how large one should be.
+	Batches Batches `yaml:"batches"`
 }
 
 // Table is files of one format, or objects within a JSON document.
@@ -168,6 +170,7 @@ func (c *Config) Validate() (p diag.List) {
 	}
 	c.validateCopying(&p)
 	c.validateReports(&p)
+	c.batches(&p)
 	for name, m := range c.Metrics {
 		c.metric("metrics."+name, name, m, &p)
 	}
@@ -288,7 +291,7 @@ func (c *Config) metric(path, name string, m Metric, p *diag.List) {
 
 // expressions lists what DuckDB will be asked, by path.
 func (c *Config) expressions() map[string]string {
-	all := map[string]string{}
+	all := c.Batches.expressions()
 	add := func(path string, named map[string]string) {
 		for name, text := range named {
 			all[path+"."+name] = text

@@ -36,6 +36,7 @@ var (
 	_ service.Extractor  = (*Instance)(nil)
 	_ service.Describer  = (*Instance)(nil)
 	_ service.Holder     = (*Instance)(nil)
+	_ service.Advisor    = (*Instance)(nil)
 )
 
 // Instance is one store. It keeps nothing open between calls, and knows the footers that it

@@ -54,6 +54,9 @@ type Config struct {
 	// LockAtMost is how long a process may hold one; longer is a warning. How old the file is
 	// says nothing.
 	LockAtMost quantity.Duration `yaml:"lock_at_most"`
+	// Batches are what the store does not tell: {overhead: 30s, lost_every: 8h, timeout: 20m,
+	// checkpoint: 10, size: 20}. How long an item takes is known where the database says it.
+	Batches dataset.Batches `yaml:"batches"`
 }
 
 // Defaults are those of a declaration that says nothing.
@@ -110,6 +113,7 @@ func (c Config) declare(dir string) (d dataset.Config, unknown []service.Finding
 	if err != nil {
 		return d, nil, err
 	}
+	d.Batches = timed(c.Batches, version)
 	for name, table := range databases()[version] {
 		d.Tables[name] = table
 	}

@@ -27,7 +27,7 @@ func leaves() dataset.Table {
 		Document: master, Created: "created_at",
 		Rows: "models/{model}/by_prompt_type/{prompt_type}/by_tool_success_rate/{tool_success_rate}/by_difficulty/{difficulty}/by_task_type/{task_type}",
 		Key:  key(), Fold: folds(), Lasting: lasting(),
-		Columns: map[string]dataset.Column{"total": "integer", "success": "integer", "partial": "integer?", "failed": "integer?", "success_rate": "number?",
+		Columns: map[string]dataset.Column{"total": "integer", "success": "integer", "partial": "integer?", "failed": "integer?", "success_rate": "number?", "avg_execution_time": "number?",
 			"total_errors": "integer?", "tool_call_format_errors": "integer?", "timeout_errors": "integer?", "dependency_errors": "integer?",
 			"parameter_config_errors": "integer?", "tool_selection_errors": "integer?", "sequence_order_errors": "integer?", "max_turns_errors": "integer?", "other_errors": "integer?"},
 		Totals: map[string]string{"tests": "sum(total)", "success": "sum(success)"},
@@ -55,7 +55,7 @@ func leaves() dataset.Table {
 func models() dataset.Table {
 	return dataset.Table{
 		Document: master, Created: "created_at", Rows: "models/{model}", Key: []string{"model"}, Fold: map[string]string{"model": folds()["model"]},
-		Columns:    map[string]dataset.Column{"total_tests": "integer", "total_success": "integer?", "total_partial": "integer?", "total_failure": "integer?", "success_rate": "number?"},
+		Columns:    map[string]dataset.Column{"total_tests": "integer", "total_success": "integer?", "total_partial": "integer?", "total_failure": "integer?", "success_rate": "number?", "avg_execution_time": "number?"},
 		Totals:     map[string]string{"tests": "sum(total_tests)"},
 		Lasting:    map[string]string{"model": folds()["model"]},
 		Invariants: map[string]string{"success-within-total": "total_success <= total_tests"},
@@ -68,7 +68,7 @@ func models() dataset.Table {
 func groups() dataset.Table {
 	return dataset.Table{
 		Document: master, Created: "created_at", Rows: "test_groups/{group}/statistics", Key: []string{"group"},
-		Columns:    map[string]dataset.Column{"total": "integer", "success": "integer", "partial_success": "integer?", "failure": "integer?", "success_rate": "number?"},
+		Columns:    map[string]dataset.Column{"total": "integer", "success": "integer", "partial_success": "integer?", "failure": "integer?", "success_rate": "number?", "avg_execution_time": "number?"},
 		Totals:     map[string]string{"tests": "sum(total)", "success": "sum(success)"},
 		Lasting:    map[string]string{"group": `"group"`},
 		Invariants: map[string]string{"success-within-total": "success <= total"},
