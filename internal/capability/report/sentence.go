@@ -174,12 +174,14 @@ func restored(s Section) (string, args) {
 	ill := unhealthy(s, waited)
 	said["ill"] = ill
 	switch {
-	case s.open() || s.Problem != nil || slices.ContainsFunc(s.Lines, func(l Line) bool { return !waited[l.Target] }):
+	case s.open() || s.Problem != nil || slices.ContainsFunc(s.Lines, func(l Line) bool { return !waited[l.Target] && l.Severity != service.Warning }):
 		return "restore-failed", said
 	case len(ill) > 0:
 		return "restored-ill", said
 	case !compared:
 		return "restored-uncompared", said
+	case slices.ContainsFunc(s.Lines, func(l Line) bool { return !waited[l.Target] }): // of what was saved before, say, which was damaged
+		return "restored-warned", said
 	}
 	return "restored", said
 }

@@ -134,6 +134,7 @@ func TestTheLastLineClaimsWhatWasShownAndNoMore(t *testing.T) {
 		{"restored, and what depends on it does not work", []journal.Run{depending(service.Critical)}, "Restored from P, but api does not work again"},
 		{"restored, and nobody knows whether what depends on it works", []journal.Run{depending(service.Unknown)}, "Restored from P, but api does not work again"},
 		{"restored in part", []journal.Run{restoring("put-back db")}, "Restored from P; a part of a target is not compared."},
+		{"restored over what was damaged", []journal.Run{with(restoring("backup db", "put-back db", "compare db"), lacking)}, "Restored from P and compared, with the warnings above"},
 		{"the restore differs", []journal.Run{with(restoring("put-back db", "compare db"), damaged)}, "is not shown to be whole"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
