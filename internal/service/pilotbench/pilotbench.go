@@ -18,7 +18,6 @@ import (
 	"upkeep/internal/service"
 	"upkeep/internal/service/dataset"
 	"upkeep/internal/tables/document"
-	"upkeep/internal/tables/footer"
 )
 
 //go:embed text.yaml
@@ -40,6 +39,9 @@ const (
 type Config struct {
 	// Dir holds pilot_bench_cumulative_results and pilot_bench_parquet_data.
 	Dir string `yaml:"dir"`
+	// JSON and Parquet are "none" where a store has no such side and needs none.
+	JSON    side `yaml:"json"`
+	Parquet side `yaml:"parquet"`
 	// ReadAtCheck is how much a check reads; upkeep data diagnose reads everything.
 	ReadAtCheck quantity.Bytes `yaml:"read_at_check"`
 	// AtMost and MaxAge are of increments that are not merged yet.
@@ -72,6 +74,7 @@ func (c *Config) Validate() (p diag.List) {
 	if c.Dir == "" {
 		p.Addf("dir", "must name the directory that holds pilot_bench_cumulative_results and pilot_bench_parquet_data")
 	}
+	c.validateSides(&p)
 	glob.Validate(&p, "also", c.Also)
 	glob.Validate(&p, "exclude", c.Exclude)
 	if c.LockWait < 0 {
@@ -97,33 +100,56 @@ func locks() []string {
 }
 
 func open(env service.Env, cfg Config) (*dataset.Instance, error) {
-	return dataset.New(env, cfg.Dir, func(_ context.Context, dir string) (dataset.Config, []service.Finding, error) {
-		return cfg.declare(dir)
+	m := memory{state: env.State, own: cfg.Dir}
+	if !filepath.IsAbs(m.own) {
+		m.own = filepath.Join(env.Base, m.own)
+	}
+	return dataset.New(env, cfg.Dir, func(ctx context.Context, dir string) (dataset.Config, []service.Finding, error) {
+		return cfg.declare(ctx, m, dir)
 	}), nil
 }
 
 // declare looks at the head of the database and the footer of the Parquet file. What is
 // of no known form is a finding, and declared only as far as it can be judged.
-func (c Config) declare(dir string) (d dataset.Config, unknown []service.Finding, err error) {
+func (c Config) declare(ctx context.Context, m memory, dir string) (d dataset.Config, unknown []service.Finding, err error) {
 	d.Defaults()
 	d.Dir, d.ReadAtCheck, d.Waiting = c.Dir, c.ReadAtCheck, waiting()
 	d.Also, d.Exclude, d.Locks, d.LockWait, d.LockAtMost = c.Also, c.Exclude, locks(), c.LockWait, c.LockAtMost
 	d.Tables, d.Copies = map[string]dataset.Table{}, map[string]dataset.Agreement{}
-	version, err := versionOf(filepath.Join(dir, master))
+	there, unknown, err := c.sides(ctx, m, dir)
 	if err != nil {
 		return d, nil, err
 	}
-	d.Batches = timed(c.Batches, version)
-	for name, table := range databases()[version] {
-		d.Tables[name] = table
+	if there.json {
+		more, err := c.declareDatabase(dir, &d)
+		if err != nil {
+			return d, nil, err
+		}
+		unknown = append(unknown, more...)
 	}
+	if there.parquet {
+		more, err := c.declareParquet(ctx, m, dir, &d)
+		if err != nil {
+			return d, nil, err
+		}
+		unknown = append(unknown, more...)
+	}
+	reports(dir, &d)
+	return d, unknown, nil
+}
+
+func (c Config) declareDatabase(dir string, d *dataset.Config) (unknown []service.Finding, err error) {
+	version, err := versionOf(filepath.Join(dir, master))
+	if err != nil {
+		return nil, err
+	}
+	d.Batches = timed(c.Batches, version)
+	maps.Copy(d.Tables, databases()[version])
 	if databases()[version] == nil {
 		d.Tables["database"] = plainDatabase()
 		unknown = append(unknown, service.Finding{ID: "pilotbench.version-unknown", Severity: service.Unknown, Subject: master, Args: service.Args{"path": master, "version": version}})
 	}
-	unknown = append(unknown, c.declareParquet(dir, &d)...)
-	reports(dir, version, &d)
-	return d, unknown, nil
+	return unknown, nil
 }
 
 // versionOf is what the database says of itself, and the usual one where it is missing or
@@ -157,10 +183,10 @@ func readVersion(path string) (string, error) {
 	return version, nil
 }
 
-func (c Config) declareParquet(dir string, d *dataset.Config) (unknown []service.Finding) {
-	of := usualGeneration
-	if f, err := footer.Read(filepath.Join(dir, results)); err == nil {
-		of = generationOf(f)
+func (c Config) declareParquet(ctx context.Context, m memory, dir string, d *dataset.Config) (unknown []service.Finding, err error) {
+	of, err := m.generation(ctx, dir)
+	if err != nil {
+		return nil, err
 	}
 	table, known := generations()[of]
 	if !known {
@@ -182,5 +208,5 @@ func (c Config) declareParquet(dir string, d *dataset.Config) (unknown []service
 	if _, leaves := d.Tables["leaves"]; leaves && known {
 		d.Copies["parquet"] = dataset.Agreement{Source: "leaves", Copy: "results", By: key(), Same: same()[of]}
 	}
-	return unknown
+	return unknown, nil
 }

@@ -20,14 +20,10 @@ func averages() []string {
 	return []string{"avg_execution_time", "avg_turns", "avg_tool_calls", "tool_coverage_rate"}
 }
 
-// reports are the results by the version of the database, and by the generation of the
+// reports are the results by the declared table of the database, and by the generation of the
 // Parquet file where there is no database.
-func reports(dir, version string, d *dataset.Config) {
-	r, known := ofVersions()[version]
-	if _, err := os.Lstat(filepath.Join(dir, master)); os.IsNotExist(err) {
-		f, err := footer.Read(filepath.Join(dir, results))
-		r, known = ofGenerations()[generationOf(f)], err == nil && generationOf(f) != ""
-	}
+func reports(dir string, d *dataset.Config) {
+	r, known := reportOf(dir, d)
 	if !known {
 		return
 	}
@@ -46,6 +42,19 @@ func reports(dir, version string, d *dataset.Config) {
 			d.Tables["leaves"].Columns[name] = "number?"
 		}
 	}
+}
+
+func reportOf(dir string, d *dataset.Config) (r dataset.Report, known bool) {
+	if _, err := os.Lstat(filepath.Join(dir, master)); os.IsNotExist(err) {
+		f, err := footer.Read(filepath.Join(dir, results))
+		return ofGenerations()[generationOf(f)], err == nil && generationOf(f) != ""
+	}
+	for _, r := range ofVersions() {
+		if _, declared := d.Tables[r.Table]; declared {
+			return r, true
+		}
+	}
+	return r, false
 }
 
 func dimensions() []string {
