@@ -58,7 +58,8 @@ func (a *App) maintainOp(ctx context.Context, _ string, req Request) (operation,
 			return m.Do(ctx, t)
 		}
 	}
-	return operation{work: engine.Work{Steps: steps, Do: do, Allow: service.Destructive, Durable: true, Locked: true, Undoable: true}}, nil
+	holds := func(planned []service.Step) (bool, error) { return m.Holds(planned, steps) }
+	return operation{work: engine.Work{Steps: steps, Do: do, Allow: service.Destructive, Durable: true, Locked: true, Undoable: true}, holds: holds}, nil
 }
 
 // takenBack lists the steps that take a run back.

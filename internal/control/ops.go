@@ -24,6 +24,9 @@ import (
 type operation struct {
 	work  engine.Work
 	close func(ctx context.Context) error
+	// holds reports whether a plan can be done although another one would be made now; nil = it
+	// cannot.
+	holds func(planned []service.Step) (bool, error)
 }
 
 // makers is the list of verbs that are made of steps. Adding a capability ends

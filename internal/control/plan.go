@@ -135,7 +135,16 @@ func (a *App) replan(ctx context.Context, id string, plan journal.Plan, req Requ
 	}
 	now := plan
 	now.Steps = op.work.Steps
-	if journal.Digest(now) != plan.Digest {
+	if journal.Digest(now) == plan.Digest {
+		return op, nil
+	}
+	holds := false
+	if op.holds != nil {
+		if holds, err = op.holds(plan.Steps); err != nil {
+			return operation{}, err
+		}
+	}
+	if !holds {
 		return operation{}, fmt.Errorf("what plan %s was made for has changed, make it again: %w", plan.Digest, service.ErrStale)
 	}
 	return op, nil

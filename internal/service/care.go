@@ -54,6 +54,14 @@ type Undoer interface {
 	Undo(ctx context.Context, s Step, done json.RawMessage) ([]Step, error)
 }
 
+// Tolerant says whether steps that were planned still hold beside those that would be
+// planned now, for stores that are written to all the time: what has only come since is left
+// to the next plan. Nothing that a planned step names may be another one by now. Without this method
+// both must be the same.
+type Tolerant interface {
+	Tolerates(planned, now []Step) bool
+}
+
 // Switcher stops and starts services, for windows in which a store must stand still
 // and for restores below a running application. unit is one of the target's
 // services; "" is the target itself. Stop returns when the service is down, Start
