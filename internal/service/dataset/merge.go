@@ -37,10 +37,7 @@ const rest = time.Second
 // planMerge lists a step for every table that has increments which its file does not
 // hold, and one for those that it has held for long enough.
 func (in *Instance) planMerge(ctx context.Context) (steps []service.Step, err error) {
-	return in.eachTable(ctx, func(name string, t Table, main seen) (steps []service.Step, err error) {
-		if len(t.Increments.Files) == 0 {
-			return nil, nil
-		}
+	return in.eachTable(ctx, in.hasIncrements, func(name string, t Table, main seen) (steps []service.Step, err error) {
 		fresh, held, err := in.increments(ctx, t, main)
 		if err != nil {
 			return nil, err
@@ -61,13 +58,20 @@ func (in *Instance) planMerge(ctx context.Context) (steps []service.Step, err er
 // planDedup lists a step for every table with rows that a later one of the same key
 // makes void.
 func (in *Instance) planDedup(ctx context.Context) ([]service.Step, error) {
-	return in.eachTable(ctx, func(name string, t Table, main seen) ([]service.Step, error) {
+	return in.eachTable(ctx, func(Table) bool { return true }, func(name string, t Table, main seen) ([]service.Step, error) {
 		return in.unite(ctx, &uniting{Work: service.Dedup, Table: name, Main: main})
 	})
 }
 
-// eachTable asks for the steps of every table that has a key and lies in one Parquet file.
-func (in *Instance) eachTable(ctx context.Context, list func(name string, t Table, main seen) ([]service.Step, error)) ([]service.Step, error) {
+// hasIncrements reports whether a merge has to look at a table.
+func (in *Instance) hasIncrements(t Table) bool {
+	paths, err := in.find(t.Increments.Files)
+	return err != nil || len(paths) > 0
+}
+
+// eachTable asks for the steps of every table that is meant, has a key and lies in one
+// Parquet file.
+func (in *Instance) eachTable(ctx context.Context, meant func(Table) bool, list func(name string, t Table, main seen) ([]service.Step, error)) ([]service.Step, error) {
 	cfg, _, err := in.declare(ctx, in.dir)
 	if err != nil {
 		return nil, err
@@ -79,7 +83,11 @@ func (in *Instance) eachTable(ctx context.Context, list func(name string, t Tabl
 		if err != nil {
 			return nil, err
 		}
-		if len(files) != 1 || len(t.Key) == 0 || tables.FormatOf(files[0]) != tables.Parquet {
+		if len(files) != 1 || len(t.Key) == 0 || tables.FormatOf(files[0]) != tables.Parquet || !meant(t) {
+			continue
+		}
+		if refused := in.refuseLink(files[0]); len(refused) > 0 {
+			steps = append(steps, refused...)
 			continue
 		}
 		main, err := in.see(files[0])

@@ -62,6 +62,9 @@ func refusal(path, reason string, more service.Args) []service.Step {
 // planDocument mends sums and derived values, or saves the beginning of a broken
 // document. One without a row is left alone: it would be made an empty one.
 func (s *store) planDocument(ctx context.Context, m mending) (steps []service.Step, err error) {
+	if refused := s.in.refuseLink(s.in.path(m.Path)); len(refused) > 0 {
+		return refused, nil
+	}
 	if m.Was, err = stateOf(s.in.path(m.Path)); errors.Is(err, service.ErrNotFound) {
 		return refusal(m.Path, "missing", nil), nil
 	}
@@ -179,6 +182,9 @@ func (s *store) keeps(ctx context.Context, m mending) (all []string, err error) 
 
 // planFile is that of a file that is no document.
 func (s *store) planFile(ctx context.Context, m mending) (steps []service.Step, err error) {
+	if refused := s.in.refuseLink(s.in.path(m.Path)); len(refused) > 0 {
+		return refused, nil
+	}
 	if m.Was, err = stateOf(s.in.path(m.Path)); err != nil {
 		return nil, err
 	}

@@ -266,7 +266,7 @@ func (in *Instance) refuse(_ context.Context, s service.Step, _ service.Report) 
 		return o, err
 	}
 	tell, path := o.Verdict.Crit, fmt.Sprint(args["path"])
-	if ours(path) { // in quarantine nothing is lost by waiting
+	if ours(path) || args["reason"] == "link" { // nothing is lost by waiting
 		tell = o.Verdict.Warn
 	}
 	tell("dataset.not-mended", path, args)

@@ -58,6 +58,10 @@ func (s *store) judgeIncrements(ctx context.Context, name string, v *service.Ver
 	v.Set("increments_"+name, len(paths))
 	s.judgeAge("dataset.increments-wait", name, paths, Waiting{AtMost: inc.AtMost, MaxAge: inc.MaxAge}, v)
 	for _, path := range paths {
+		if to := s.in.linked(path); to != "" {
+			v.Warn("dataset.increment-linked", s.in.within(path), service.Args{"path": s.in.within(path), "table": name, "to": to})
+			continue
+		}
 		if _, err := s.look(ctx, path); err != nil {
 			v.Crit("dataset.increment-damaged", s.in.within(path), service.Args{"path": s.in.within(path), "table": name, "detail": plain(err, path)})
 			continue
