@@ -11,7 +11,8 @@ import (
 	"upkeep/internal/service"
 )
 
-// Collect counts the files. It costs one look at each. There is no stock exporter
+// Collect counts the files, and the lines that metrics ask for. It costs one look at each
+// file, and reads what is new for each metric. There is no stock exporter
 // for log files, so the names are our own.
 func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
 	f, err := in.find(ctx)
@@ -30,6 +31,9 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 	emit(gauge("upkeep_log_current_bytes", "Length in bytes of the files that are written now.", float64(present)))
 	if newest > 0 {
 		emit(gauge("upkeep_log_newest_timestamp_seconds", "When the last line was written, Unix time.", float64(newest)/float64(time.Second)))
+	}
+	if err := in.count(ctx, emit); err != nil {
+		return err
 	}
 	if len(f.unreadable) > 0 {
 		return fmt.Errorf("look into %v: %w", f.unreadable, service.ErrDenied)

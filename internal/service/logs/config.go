@@ -31,6 +31,10 @@ type Config struct {
 	// Keep is how many rotated files of each log are kept, whatever their age; 0 is any
 	// number.
 	Keep int `yaml:"keep"`
+	// Metrics are counters of upkeep collect, by their names: lines that match a regular
+	// expression, those that the logs hold when they are first counted and all that come after:
+	// {api_errors_total: "429|timed out"}.
+	Metrics map[string]string `yaml:"metrics"`
 }
 
 // Rotate says when a file is moved aside. 0 is never.
@@ -70,6 +74,7 @@ func (c *Config) Validate() (p diag.List) {
 	if c.Keep < 0 {
 		p.Addf("keep", "must not be negative, is %d", c.Keep)
 	}
+	c.validateMetrics(&p)
 	return p
 }
 
