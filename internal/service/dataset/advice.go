@@ -221,13 +221,14 @@ func (b batch) cost(items float64) float64 {
 	return (b.Overhead.Std().Seconds()/items + items*b.each()*b.each()/(2*b.between())) / b.each()
 }
 
+// advice is under the IDs of this kind also for those that are made of it.
 func (b batch) advice() service.Advice {
-	a := service.Advice{ID: "batch-size", Severity: service.OK, Inputs: b.inputs(), Args: service.Args{"table": b.Table, "size": b.Size}}
+	a := service.Advice{ID: "dataset.batch-size", Severity: service.OK, Inputs: b.inputs(), Args: service.Args{"table": b.Table, "size": b.Size}}
 	if b.Size > 0 {
 		a.Present = b.Size
 	}
 	if lacks := b.lacks(); lacks != "" {
-		a.ID, a.Severity, a.Args["lacks"] = "batch-size-unknown", service.Unknown, lacks
+		a.ID, a.Severity, a.Args["lacks"] = "dataset.batch-size-unknown", service.Unknown, lacks
 		return a
 	}
 	a.Bounds = b.bounds()
@@ -235,7 +236,7 @@ func (b batch) advice() service.Advice {
 	a.Proposed = int(items)
 	b.explain(a.Args, items, by)
 	if harm := b.harm(a.Bounds); harm != "" {
-		a.ID, a.Severity, a.Args["harm"] = "batch-size-wrong", service.Warning, harm
+		a.ID, a.Severity, a.Args["harm"] = "dataset.batch-size-wrong", service.Warning, harm
 	}
 	return a
 }

@@ -22,19 +22,19 @@ func TestSizeOfABatch(t *testing.T) {
 		id, why  string
 		proposed int
 	}{
-		"cost and loss":                  {nil, "batch-size", byLoss, 189},
-		"lost as the table says":         {func(b *batch) { b.LostEvery, b.failures = 0, 40 }, "batch-size", byLoss, 94},
-		"none was lost: three at most":   {func(b *batch) { b.LostEvery, b.failures = 0, 0 }, "batch-size", byLoss, 346},
-		"the timeout":                    {func(b *batch) { b.Timeout = quantity.Duration(20 * time.Minute) }, "batch-size", byTimeout, 115},
-		"the timeout of the slowest":     {func(b *batch) { b.Timeout, b.slowest = quantity.Duration(20*time.Minute), 50 }, "batch-size", byTimeout, 23},
-		"whole checkpoints":              {func(b *batch) { b.Checkpoint = 25 }, "batch-size", byLoss, 175},
-		"one checkpoint at least":        {func(b *batch) { b.Checkpoint = 500 }, "batch-size", byCheckpoint, 500},
-		"too long for the timeout":       {func(b *batch) { b.Timeout, b.Size = quantity.Duration(20*time.Minute), 116 }, "batch-size-wrong", byTimeout, 115},
-		"never saved":                    {func(b *batch) { b.Checkpoint, b.Size = 20, 10 }, "batch-size-wrong", byLoss, 180},
-		"no checkpoint before the limit": {func(b *batch) { b.Checkpoint, b.Timeout = 200, quantity.Duration(20*time.Minute) }, "batch-size-wrong", byTimeout, 115},
-		"no time is known":               {func(b *batch) { b.seconds = 0 }, "batch-size-unknown", "", 0},
-		"no loss is known":               {func(b *batch) { b.LostEvery = 0 }, "batch-size-unknown", "", 0},
-		"no overhead is known":           {func(b *batch) { b.Overhead = 0 }, "batch-size-unknown", "", 0},
+		"cost and loss":                  {nil, "dataset.batch-size", byLoss, 189},
+		"lost as the table says":         {func(b *batch) { b.LostEvery, b.failures = 0, 40 }, "dataset.batch-size", byLoss, 94},
+		"none was lost: three at most":   {func(b *batch) { b.LostEvery, b.failures = 0, 0 }, "dataset.batch-size", byLoss, 346},
+		"the timeout":                    {func(b *batch) { b.Timeout = quantity.Duration(20 * time.Minute) }, "dataset.batch-size", byTimeout, 115},
+		"the timeout of the slowest":     {func(b *batch) { b.Timeout, b.slowest = quantity.Duration(20*time.Minute), 50 }, "dataset.batch-size", byTimeout, 23},
+		"whole checkpoints":              {func(b *batch) { b.Checkpoint = 25 }, "dataset.batch-size", byLoss, 175},
+		"one checkpoint at least":        {func(b *batch) { b.Checkpoint = 500 }, "dataset.batch-size", byCheckpoint, 500},
+		"too long for the timeout":       {func(b *batch) { b.Timeout, b.Size = quantity.Duration(20*time.Minute), 116 }, "dataset.batch-size-wrong", byTimeout, 115},
+		"never saved":                    {func(b *batch) { b.Checkpoint, b.Size = 20, 10 }, "dataset.batch-size-wrong", byLoss, 180},
+		"no checkpoint before the limit": {func(b *batch) { b.Checkpoint, b.Timeout = 200, quantity.Duration(20*time.Minute) }, "dataset.batch-size-wrong", byTimeout, 115},
+		"no time is known":               {func(b *batch) { b.seconds = 0 }, "dataset.batch-size-unknown", "", 0},
+		"no loss is known":               {func(b *batch) { b.LostEvery = 0 }, "dataset.batch-size-unknown", "", 0},
+		"no overhead is known":           {func(b *batch) { b.Overhead = 0 }, "dataset.batch-size-unknown", "", 0},
 	}
 	for name, c := range cases {
 		b := hundredHours()
@@ -42,7 +42,7 @@ func TestSizeOfABatch(t *testing.T) {
 			c.change(&b)
 		}
 		a := b.advice()
-		if c.id == "batch-size-unknown" {
+		if c.id == "dataset.batch-size-unknown" {
 			if a.ID != c.id || a.Severity != service.Unknown || a.Proposed != nil || a.Confidence() != service.NotKnown {
 				t.Errorf("%s: %+v", name, a)
 			}
