@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"upkeep/internal/diag"
+	"upkeep/internal/glob"
 	"upkeep/internal/quantity"
 	"upkeep/internal/service"
 )
@@ -24,6 +26,12 @@ type Growth struct {
 	Over quantity.Duration `yaml:"over"`
 	// AtLeast is by how many checks at least, from 4 to 60.
 	AtLeast int `yaml:"at_least"`
+	// Unsaved are files that hold what a program made and has not saved: [temp/*.json]. While
+	// there are any it is not between two batches, and is not restarted.
+	Unsaved []string `yaml:"unsaved"`
+	// Restart is a program that restarts this one: [systemctl, restart, runner]. With it upkeep
+	// maintain restarts what leaks, when it is between two batches.
+	Restart []string `yaml:"restart"`
 }
 
 const (
@@ -34,7 +42,14 @@ const (
 )
 
 func (g Growth) validate(p *diag.List) {
+	glob.Validate(p, "growth.unsaved", g.Unsaved)
+	if slices.Contains(g.Restart, "") {
+		p.Addf("growth.restart", "must not hold empty words")
+	}
 	if g.PerHour == 0 {
+		if len(g.Restart) > 0 {
+			p.Addf("growth.per_hour", "must say from which growth on it is restarted")
+		}
 		return
 	}
 	if g.PerHour < 0 {
@@ -101,6 +116,7 @@ func (g Growth) thinned(points []point, now point) []point {
 
 // leak is how one process grows.
 type leak struct {
+	key         string
 	pid         int
 	held        int64
 	rate, least float64 // bytes per hour: the likely one, and what it is at least
@@ -111,28 +127,34 @@ type leak struct {
 
 // judgeGrowth names the processes that grow faster than they may, surely so.
 func (in *Instance) judgeGrowth(p past, weights map[string]footprint, now time.Time, v *service.Verdict) error {
-	limit := float64(in.cfg.Growth.PerHour)
-	if limit == 0 {
+	if in.cfg.Growth.PerHour == 0 {
 		return nil
 	}
-	var leaking []leak
-	judged, fastest := 0, 0.0
-	for _, id := range slices.Sorted(maps.Keys(weights)) {
-		l, known := in.cfg.Growth.of(id, p.Procs[id], weights[id].at(now))
-		if !known {
-			continue
-		}
-		judged++
-		fastest = max(fastest, l.rate)
-		if l.least > limit {
-			leaking = append(leaking, l)
-		}
-	}
+	leaking, judged, fastest := in.leaks(p, weights, now)
 	v.Set("growth_judged", judged)
 	if judged > 0 {
 		v.Set("growth_bytes_per_hour", int64(fastest))
 	}
 	return in.tellLeaks(leaking, len(weights), v)
+}
+
+// leaks are the processes that grow too fast, the fastest first; how many could be judged,
+// and how fast the fastest of those grows, in bytes per hour.
+func (in *Instance) leaks(p past, weights map[string]footprint, now time.Time) (leaking []leak, judged int, fastest float64) {
+	for _, id := range slices.Sorted(maps.Keys(weights)) {
+		l, known := in.cfg.Growth.of(id, p.Procs[id], weights[id].at(now))
+		if !known {
+			continue
+		}
+		if judged++; judged == 1 || l.rate > fastest {
+			fastest = l.rate
+		}
+		if l.least > float64(in.cfg.Growth.PerHour) {
+			leaking = append(leaking, l)
+		}
+	}
+	slices.SortStableFunc(leaking, func(a, b leak) int { return cmp.Compare(b.rate, a.rate) })
+	return leaking, judged, fastest
 }
 
 // tellLeaks says how long the memory lasts when all of them go on as they do.
@@ -144,7 +166,6 @@ func (in *Instance) tellLeaks(leaking []leak, running int, v *service.Verdict) e
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(leaking, func(a, b leak) int { return int(math.Copysign(1, b.rate-a.rate)) })
 	var together float64
 	numbers := []string{}
 	for _, l := range leaking {
@@ -156,7 +177,7 @@ func (in *Instance) tellLeaks(leaking []leak, running int, v *service.Verdict) e
 	worst := leaking[0]
 	v.Warn("leaking", "", service.Args{"command": in.cfg.name(), "processes": len(leaking), "running": running, "pids": numbers,
 		"pid": worst.pid, "held": worst.held, "per_hour": int64(worst.rate), "least": int64(worst.least), "limit": int64(in.cfg.Growth.PerHour),
-		"over": worst.over.Seconds(), "points": worst.points, "measure": footprint{exact: worst.exact}.how(),
+		"over": worst.over.Seconds(), "points": worst.points, "measure": footprint{exact: worst.exact}.how(), "restart": len(in.cfg.Growth.Restart) > 0,
 		"left": float64(room.least()) / together * time.Hour.Seconds()})
 	return nil
 }
@@ -178,7 +199,7 @@ func (g Growth) of(id string, points []point, now point) (leak, bool) {
 	first, _, _ := strings.Cut(id, ":")
 	pid, err := strconv.Atoi(first)
 	rate, least := slope(points)
-	return leak{pid: pid, held: now.Bytes, rate: rate, least: least, points: len(points), exact: now.Exact,
+	return leak{key: id, pid: pid, held: now.Bytes, rate: rate, least: least, points: len(points), exact: now.Exact,
 		over: time.Duration(now.At-points[0].At) * time.Millisecond}, err == nil
 }
 

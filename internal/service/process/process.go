@@ -1,6 +1,7 @@
 // Package process watches programs by their exact command line, executable or pid
 // file: whether as many run as declared, whether they still do something, how their
-// memory grows, and how many of them are right. It never signals, starts or stops one. A program inside a container is better
+// memory grows, and how many of them are right. It signals, starts or stops none by itself: to
+// restart what leaks it runs the program that is declared for that. A program inside a container is better
 // watched by the kind compose.
 package process
 
@@ -18,6 +19,9 @@ var (
 	_ service.Checker   = (*Instance)(nil)
 	_ service.Collector = (*Instance)(nil)
 	_ service.Advisor   = (*Instance)(nil)
+
+	_ service.Maintainer = (*Instance)(nil)
+	_ service.Doer       = (*Instance)(nil)
 )
 
 //go:embed text.yaml
