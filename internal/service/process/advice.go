@@ -130,7 +130,7 @@ func (s sizing) advice() service.Advice {
 	a.Proposed, a.Args["bound"], a.Args["more"], a.Args["fewer"] = right, a.Bounds[0].Name, right-s.running, s.running-right
 	s.explain(a.Args)
 	switch most := s.cfg.Count.Max; {
-	case s.running > right:
+	case s.running > right, right == 0:
 		a.ID, a.Severity = "workers-too-many", service.Warning
 	case most > right:
 		a.ID, a.Severity, a.Args["declared"], a.Args["most"] = "workers-too-many", service.Warning, true, most

@@ -35,17 +35,18 @@ func TestBindingLimitOfWorkers(t *testing.T) {
 		proposed    int
 		id          string
 	}{
-		"memory":              {plain, 0, nil, "memory", 16, "workers-fit"},
-		"what they hold":      {plain, 5, nil, "memory", 20, "workers-fit"},
-		"25 on 8 GB":          {plain, 25, func(s *sizing) { s.available = 0 }, "memory", 20, "workers-too-many"},
-		"declared 25":         {"{command: [x], count: {max: 25}, workers: {memory: 1 MB}}", 1, nil, "memory", 16, "workers-too-many"},
-		"at once":             {quota, 1, nil, "at-once", 10, "workers-fit"},
-		"requests":            {queries, 25, nil, "requests", 20, "workers-too-many"},
-		"cores":               {plain, 1, func(s *sizing) { s.one.CPU.Cores = 0.9 }, "cores", 2, "workers-fit"},
-		"more than all cores": {plain, 1, func(s *sizing) { s.one.CPU.Cores = 3 }, "cores", 1, "workers-fit"},
-		"control group":       {plain, 1, func(s *sizing) { s.group, s.groupFile = 700_000_000, "memory.max" }, "control-group", 2, "workers-fit"},
-		"larger than all":     {plain, 1, func(s *sizing) { s.one.Memory.Bytes = 9_400_000_000 }, "memory", 0, "workers-too-many"},
-		"declared is larger":  {"{command: [x], workers: {memory: 1 GB}}", 0, nil, "memory", 5, "workers-fit"},
+		"memory":                {plain, 0, nil, "memory", 16, "workers-fit"},
+		"what they hold":        {plain, 5, nil, "memory", 20, "workers-fit"},
+		"25 on 8 GB":            {plain, 25, func(s *sizing) { s.available = 0 }, "memory", 20, "workers-too-many"},
+		"declared 25":           {"{command: [x], count: {max: 25}, workers: {memory: 1 MB}}", 1, nil, "memory", 16, "workers-too-many"},
+		"at once":               {quota, 1, nil, "at-once", 10, "workers-fit"},
+		"requests":              {queries, 25, nil, "requests", 20, "workers-too-many"},
+		"cores":                 {plain, 1, func(s *sizing) { s.one.CPU.Cores = 0.9 }, "cores", 2, "workers-fit"},
+		"more than all cores":   {plain, 1, func(s *sizing) { s.one.CPU.Cores = 3 }, "cores", 1, "workers-fit"},
+		"control group":         {plain, 1, func(s *sizing) { s.group, s.groupFile = 700_000_000, "memory.max" }, "control-group", 2, "workers-fit"},
+		"larger than all":       {plain, 1, func(s *sizing) { s.one.Memory.Bytes = 9_400_000_000 }, "memory", 0, "workers-too-many"},
+		"larger than all, none": {plain, 0, func(s *sizing) { s.one.Memory.Bytes = 9_400_000_000 }, "memory", 0, "workers-too-many"},
+		"declared is larger":    {"{command: [x], workers: {memory: 1 GB}}", 0, nil, "memory", 5, "workers-fit"},
 	}
 	for name, c := range cases {
 		s := sizes(t, c.declaration, c.running)
