@@ -12,7 +12,11 @@ import (
 // Edit gives one object of a pattern other values: those that are there are replaced,
 // others come at its end.
 type Edit struct {
-	Nth    int64          // which of the objects that the pattern names, from 0
+	Nth int64 // which of the objects that the pattern names, from 0
+	// Below are keys that lead from the object to another one, which is made with all that is
+	// between. The first of them is not in the object; edits of one object that have them come
+	// last, those with a common beginning one after the other.
+	Below  []string
 	Fields map[string]any // nil, bool, int64, float64 or string
 }
 
@@ -56,29 +60,48 @@ type queue struct {
 	filled bool
 }
 
+// fill looks at the next edit.
+func (q *queue) fill() error {
+	if q.filled {
+		return nil
+	}
+	e, err, more := q.next()
+	if err != nil {
+		return err
+	}
+	q.head, q.filled = e, true
+	if !more {
+		q.head.Nth = -1
+	}
+	return nil
+}
+
 // take returns the edit of the next object; nil where it stays as it is.
 func (q *queue) take() (map[string]any, error) {
-	if !q.filled {
-		e, err, more := q.next()
-		if err != nil {
-			return nil, err
-		}
-		q.head, q.filled = e, true
-		if !more {
-			q.head.Nth = -1
-		}
+	if err := q.fill(); err != nil {
+		return nil, err
 	}
 	q.nth++
-	if q.head.Nth != q.nth-1 {
+	if q.head.Nth != q.nth-1 || len(q.head.Below) > 0 {
 		return nil, nil
 	}
 	q.filled = false
 	return q.head.Fields, nil
 }
 
+// below returns the next edit that makes something below the object that was taken last.
+func (q *queue) below() (e Edit, more bool, err error) {
+	if err := q.fill(); err != nil || q.head.Nth != q.nth-1 {
+		return e, false, err
+	}
+	q.filled = false
+	return q.head, true, nil
+}
+
 // object is one that is being copied.
 type object struct {
 	edits  map[string]any // not done yet
+	named  []int          // patterns that name it
 	wanted []match        // patterns without captures whose next key has not come yet
 	last   member
 	n      int
@@ -184,6 +207,7 @@ func (w *rewriter) opened(open []match, isObject bool) (*object, error) {
 			return nil, err
 		}
 		o.give(fields)
+		o.named = append(o.named, m.pattern)
 	}
 	return o, nil
 }
@@ -230,18 +254,18 @@ func (w *rewriter) add(o *object) error {
 			o.give(nest(w.patterns[m.pattern].steps[m.steps:], fields, o.edits))
 		}
 	}
-	if len(o.edits) == 0 {
-		return nil
+	b := &branch{w: w, object: o, has: []bool{o.n > 0}}
+	if len(o.edits) > 0 {
+		if err := b.fields(o.edits); err != nil {
+			return err
+		}
 	}
-	if err := w.upTo(o.last.end); err != nil {
-		return err
+	for _, pattern := range o.named {
+		if err := b.grow(w.queues[pattern]); err != nil {
+			return err
+		}
 	}
-	style, err := w.styleOf(o)
-	if err != nil {
-		return err
-	}
-	_, err = w.to.WriteString(style.members(o.edits, o.n > 0, w.dec.StackDepth()))
-	return err
+	return b.end()
 }
 
 // nest puts fields below the keys that lead to them, beside what is below them already.

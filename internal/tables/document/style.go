@@ -61,28 +61,39 @@ func (w *rewriter) text(from, to int64) (string, error) {
 func (s style) members(all map[string]any, after bool, depth int) string {
 	var b strings.Builder
 	for i, key := range slices.Sorted(maps.Keys(all)) {
-		if i > 0 || after {
-			b.WriteString(",")
-		}
-		switch {
-		case s.lines:
-			b.WriteString(s.line(depth))
-		case i > 0 || after:
-			b.WriteString(s.comma)
-		}
-		b.WriteString(quoted(key) + s.colon + s.value(all[key], depth))
-	}
-	if !after && s.lines {
-		b.WriteString(s.line(depth - 1))
+		b.WriteString(s.key(key, i > 0 || after, depth) + s.value(all[key], depth))
 	}
 	return b.String()
+}
+
+// key begins a member of an object at a depth, after others or as its first.
+func (s style) key(key string, after bool, depth int) string {
+	var b strings.Builder
+	if after {
+		b.WriteString(",")
+	}
+	switch {
+	case s.lines:
+		b.WriteString(s.line(depth))
+	case after:
+		b.WriteString(s.comma)
+	}
+	return b.String() + quoted(key) + s.colon
+}
+
+// end is what stands between the last member at a depth and the closing bracket.
+func (s style) end(depth int) string {
+	if !s.lines {
+		return ""
+	}
+	return s.line(depth - 1)
 }
 
 func (s style) line(depth int) string { return "\n" + strings.Repeat(s.unit, depth) }
 
 func (s style) value(v any, depth int) string {
 	if below, is := v.(map[string]any); is {
-		return "{" + s.members(below, false, depth+1) + "}"
+		return "{" + s.members(below, false, depth+1) + s.end(depth+1) + "}"
 	}
 	return plain(v)
 }
