@@ -138,7 +138,7 @@ func (r *reader) accept() {
 
 // verbs are what a job may do without a person.
 func verbs() []string {
-	return []string{"check", "backup", "verify", "diagnose", "drill", "logs", "maintain", "merge", "dedup", "repair", "reconcile", "tune", "report"}
+	return []string{"check", "backup", "verify", "diagnose", "drill", "logs", "maintain", "merge", "dedup", "convert", "repair", "reconcile", "tune", "report"}
 }
 
 func (r *reader) jobs() {

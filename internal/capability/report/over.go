@@ -24,11 +24,11 @@ type Drilled struct {
 
 // verbs are in the order in which they follow each other on a page.
 func verbs() []string {
-	return []string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "tune", "diagnose", "repair", "merge", "dedup", "run", "report"}
+	return []string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "tune", "diagnose", "repair", "merge", "dedup", "convert", "run", "report"}
 }
 
 // care are the verbs that change what is cared for.
-func care() []string { return []string{"maintain", "repair", "merge", "dedup"} }
+func care() []string { return []string{"maintain", "repair", "merge", "dedup", "convert"} }
 
 // judging are the verbs whose newest run a page over a span shows in full.
 func judging() []string { return []string{"check", "backup", "verify", "drill"} }

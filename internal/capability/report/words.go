@@ -51,7 +51,7 @@ func (t Text) problem(s Section, p *journal.Problem, target string) told {
 		title = t.say("with-detail", args{"title": title, "detail": detail})
 	}
 	lead := "problem-" + s.Verb
-	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "tune", "diagnose", "repair", "merge", "dedup"}, s.Verb) {
+	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "tune", "diagnose", "repair", "merge", "dedup", "convert"}, s.Verb) {
 		lead = "problem-other"
 	}
 	return told{Title: t.say(lead, args{"why": title}), Consequence: consequence, Fix: fix}

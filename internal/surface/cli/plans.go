@@ -54,10 +54,11 @@ func (c *cli) careCommand(verb string) *cobra.Command {
 	cmd := c.command(verb, "[TARGET…]")
 	cmd.ValidArgsFunction = c.completeTargets
 	cmd.Flags().StringVar(&c.plan, "plan", "", c.say("cli.flag-plan"))
+	to := c.ontoFlag(cmd, verb)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
 		return c.with(ctx, func(app *control.App) error {
-			req := control.Request{Verb: verb, Targets: args}
+			req := control.Request{Verb: verb, Targets: args, To: *to}
 			if c.dryRun {
 				return c.preview(ctx, app, req)
 			}
@@ -193,11 +194,15 @@ func (c *cli) planCommand() *cobra.Command {
 	cmd := c.command("plan", "VERB [ARG…]")
 	only := cmd.Flags().String("only", "", c.say("cli.flag-only"))
 	discard := cmd.Flags().StringArray("discard-current", nil, c.say("cli.flag-discard"))
+	to := c.ontoFlag(cmd, "convert")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
 		req, err := c.planned(args, *only, *discard)
 		if err != nil {
 			return err
+		}
+		if req.To = *to; *to != "" && req.Verb != "convert" {
+			return c.misuse("plan-to", "verb", req.Verb)
 		}
 		return c.with(ctx, func(app *control.App) error {
 			switch {
@@ -228,7 +233,7 @@ func (c *cli) planned(args []string, only string, discard []string) (control.Req
 	switch verb {
 	case "":
 		return req, nil
-	case "check", "backup", "maintain", "repair", "merge", "dedup":
+	case "check", "backup", "maintain", "repair", "merge", "dedup", "convert":
 		req.Targets = args[1:]
 	case "verify", "drill", "restore":
 		if len(args) > 1 {

@@ -1,0 +1,11 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// ontoFlag is --to of convert: the table that is written anew. Other verbs have none.
+func (c *cli) ontoFlag(cmd *cobra.Command, verb string) *string {
+	if verb != "convert" {
+		return new(string)
+	}
+	return cmd.Flags().String("to", "", c.say("cli.flag-onto"))
+}
