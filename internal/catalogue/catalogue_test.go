@@ -23,8 +23,8 @@ errors:
     zh: {title: "版本太旧", consequence: "没有复制任何内容", fix: "安装 {{.want}}"}
 messages:
   waited:
-    en: "waited {{duration .took}} until {{time .at}} for {{list .names}}{{if gt .took 60}}, too long{{end}}"
-    zh: "等待 {{duration .took}} 至 {{time .at}}:{{list .names}}{{if gt .took 60}},太久{{end}}"
+    en: "waited {{duration .took}} until {{time .at}} for {{list .names}}{{if gt .took 60}}, too long{{end}}{{if eq .want \"psql\" \"pg_dump 15\"}}!{{end}}"
+    zh: "等待 {{duration .took}} 至 {{time .at}}:{{list .names}}{{if gt .took 60}},太久{{end}}{{if eq .want \"psql\" \"pg_dump 15\"}}!{{end}}"
 problems:
   "must be at least %d, is %q": "现为 %[2]q,至少应为 %[1]d"
 `
@@ -46,8 +46,8 @@ func TestSaysFindingsErrorsAndMessagesInBothLanguages(t *testing.T) {
 	args := map[string]any{"used": 97, "limit": 1204, "target": "db", "table": "slices", "share": 0.43, "size": 1_900_000_000,
 		"took": 130, "at": time.Date(2026, 11, 22, 2, 0, 0, 0, time.FixedZone("", 8*3600)), "names": []string{"a", "b"}, "want": "pg_dump 15"}
 	for _, c2 := range []struct{ lang, want string }{
-		{"en", `97 of 1,204 connections in use|raise it on db|table "slices" is 43 % bloat (1.9 GB)|waited 2 min 10 s until 2026-11-22 02:00 +08:00 for a, b, too long|too old|nothing was copied|install pg_dump 15`},
-		{"zh", `已用 97/1,204 个连接|在 db 上调高|表“slices”膨胀 43%(1.9 GB)|等待 2 分 10 秒 至 2026-11-22 02:00 +08:00:a、b,太久|版本太旧|没有复制任何内容|安装 pg_dump 15`},
+		{"en", `97 of 1,204 connections in use|raise it on db|table "slices" is 43 % bloat (1.9 GB)|waited 2 min 10 s until 2026-11-22 02:00 +08:00 for a, b, too long!|too old|nothing was copied|install pg_dump 15`},
+		{"zh", `已用 97/1,204 个连接|在 db 上调高|表“slices”膨胀 43%(1.9 GB)|等待 2 分 10 秒 至 2026-11-22 02:00 +08:00:a、b,太久!|版本太旧|没有复制任何内容|安装 pg_dump 15`},
 	} {
 		if got := everything(c.Words(c2.lang), args); got != c2.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c2.lang, got, c2.want)

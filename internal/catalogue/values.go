@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -171,6 +172,11 @@ func plural(value any, one, many string) string {
 		return one
 	}
 	return many
+}
+
+// equalsAny reports whether the first is equal to one of the others.
+func equalsAny(a any, of ...any) bool {
+	return slices.ContainsFunc(of, func(b any) bool { return equal(a, b) })
 }
 
 func equal(a, b any) bool {

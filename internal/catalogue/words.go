@@ -94,7 +94,7 @@ func (w Words) funcs() template.FuncMap {
 		"list":     w.list,
 		"quote":    w.quote,
 		"plural":   plural,
-		"eq":       equal,
+		"eq":       equalsAny,
 		"ne":       func(a, b any) bool { return !equal(a, b) },
 		"lt":       func(a, b any) bool { return less(a, b) },
 		"gt":       func(a, b any) bool { return less(b, a) },
