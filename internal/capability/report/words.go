@@ -92,8 +92,10 @@ func (t Text) Summary(s Section) string {
 		return t.say("logs", args{"lines": sum(s.Run, "lines"), "errors": sum(s.Run, "errors"), "templates": sum(s.Run, "templates")}) + t.accepted(s)
 	case s.Verb == advising && len(s.failed()) == 0:
 		return strings.Join(kept(t.say("tune", args{"n": sum(s.Run, "settings")}), t.tally(s.byLine())), "  ")
-	case rows(s.Run) != nil && len(s.failed()) == 0:
-		return t.say("rows", rows(s.Run)) + t.accepted(s)
+	case s.Verb == "convert" && rows(s.Run, converted()) != nil && len(s.failed()) == 0:
+		return t.say("converted", rows(s.Run, converted())) + t.accepted(s)
+	case rows(s.Run, united()) != nil && len(s.failed()) == 0:
+		return t.say("rows", rows(s.Run, united())) + t.accepted(s)
 	case slices.Contains(care(), s.Verb) && len(s.failed()) == 0:
 		return t.say("maintain", args{"n": cared(s.Run)}) + t.accepted(s)
 	case s.Verb == "verify" && clean(s):
@@ -201,11 +203,20 @@ func sum(run journal.Run, fact string) float64 {
 	return total
 }
 
+// united and converted are the ends of the names of facts about rows.
+func united() []string {
+	return []string{"before", "taken", "doubled", "replaced", "older", "after"}
+}
+
+func converted() []string {
+	return []string{"in", "before", "new", "changed", "dropped", "kept", "doubled", "after"}
+}
+
 // rows adds up what became of the rows of tables that were written anew, by the ends of
 // the facts' names; nil where none was.
-func rows(run journal.Run) args {
+func rows(run journal.Run, ends []string) args {
 	said, any := args{}, false
-	for _, what := range []string{"before", "taken", "doubled", "replaced", "older", "after"} {
+	for _, what := range ends {
 		total := 0.0
 		for _, target := range run.Targets {
 			for name, fact := range target.Facts {

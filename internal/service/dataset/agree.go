@@ -43,20 +43,26 @@ func (s *store) judgeCopy(ctx context.Context, name string, a Agreement, v *serv
 }
 
 func (s *store) copyStatement(a Agreement) string {
-	var keys, differs, numbers []string
+	judged, numbers := s.judged(a)
+	return judged + `
+		SELECT count(*) FILTER (WHERE _is = 'lacks'), count(*) FILTER (WHERE _is = 'extra'), count(*) FILTER (WHERE _is = 'differ'), count(*),
+			arg_min(_key, _key) FILTER (WHERE _is IS NOT NULL), arg_min(concat_ws(', ', ` + numbers + `), _key) FILTER (WHERE _is IS NOT NULL) FROM judged`
+}
+
+// judged begins a statement: every key of both, and what it is; numbers shows those of one.
+func (s *store) judged(a Agreement) (with, numbers string) {
+	var keys, differs, shown []string
 	for _, column := range a.By {
 		keys = append(keys, tables.Name(column))
 	}
 	for i, source := range slices.Sorted(maps.Keys(a.Same)) {
 		differs = append(differs, fmt.Sprintf("abs(coalesce(s%[1]d, 0) - coalesce(c%[1]d, 0)) > %[2]g * greatest(1, abs(coalesce(s%[1]d, 0)))", i, tolerance))
-		numbers = append(numbers, fmt.Sprintf("concat(%s, ' ', coalesce(s%d, 0), ' : ', coalesce(c%d, 0))", tables.Text(source), i, i))
+		shown = append(shown, fmt.Sprintf("concat(%s, ' ', coalesce(s%d, 0), ' : ', coalesce(c%d, 0))", tables.Text(source), i, i))
 	}
 	all, differ := strings.Join(keys, ", "), "("+strings.Join(differs, " OR ")+")"
 	return fmt.Sprintf(`WITH joined AS (SELECT *, concat_ws(', ', %[1]s) AS _key FROM (%[2]s) FULL JOIN (%[3]s) USING (%[1]s)),
-		judged AS (SELECT *, CASE WHEN _c IS NULL THEN 'lacks' WHEN _s IS NULL THEN 'extra' WHEN %[4]s THEN 'differ' END AS _is FROM joined)
-		SELECT count(*) FILTER (WHERE _is = 'lacks'), count(*) FILTER (WHERE _is = 'extra'), count(*) FILTER (WHERE _is = 'differ'), count(*),
-			arg_min(_key, _key) FILTER (WHERE _is IS NOT NULL), arg_min(concat_ws(', ', %[5]s), _key) FILTER (WHERE _is IS NOT NULL) FROM judged`,
-		all, s.side(a.Source, a.By, slices.Sorted(maps.Keys(a.Same)), "s"), s.side(a.Copy, a.By, inOrder(a.Same), "c"), differ, strings.Join(numbers, ", "))
+		judged AS (SELECT *, CASE WHEN _c IS NULL THEN 'lacks' WHEN _s IS NULL THEN 'extra' WHEN %[4]s THEN 'differ' END AS _is FROM joined)`,
+		all, s.side(a.Source, a.By, slices.Sorted(maps.Keys(a.Same)), "s"), s.side(a.Copy, a.By, inOrder(a.Same), "c"), differ), strings.Join(shown, ", ")
 }
 
 // inOrder are the values of a map in the order of its keys.

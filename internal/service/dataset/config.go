@@ -65,6 +65,8 @@ type Table struct {
 	Rows     string `yaml:"rows"`
 	// Columns are text, integer, number or boolean; "integer?" may be missing.
 	Columns map[string]Column `yaml:"columns"`
+	// Beside are columns that only convert reads and writes: no check judges them.
+	Beside map[string]Column `yaml:"beside"`
 	// Key is what tells rows apart; fold says how a column of it is compared: {rate:
 	// "round(rate, 4)", model: "lower(model)"}.
 	Key  []string          `yaml:"key"`
@@ -129,6 +131,19 @@ type Agreement struct {
 	By     []string `yaml:"by"` // columns of both that tell rows apart; each as its table folds it
 	// Same are expressions that must give the same: of the source's row, and of the copy's.
 	Same map[string]string `yaml:"same"`
+	// Columns are what upkeep data convert writes into the copy, of all rows of the source with
+	// one key: {total: "sum(total)"}. A column that is not named, or whose expression is null, keeps
+	// its value.
+	Columns map[string]string `yaml:"columns"`
+	// Back are what it writes into the source, of all rows of the copy with one key. Rows of
+	// which the copy says nothing stay.
+	Back map[string]string `yaml:"back"`
+	// New are fields of levels that convert has to make in a document: {"models/{model}":
+	// {name: "any_value(model)"}}, of the keys of all new rows below.
+	New map[string]map[string]string `yaml:"new"`
+	// Provided holds in every row of the copy; else its columns mean something else, and
+	// neither table is written.
+	Provided string `yaml:"provided"`
 }
 
 // Column is the type of one, with ? where it may be missing.
@@ -208,7 +223,7 @@ func (t Table) validate(path string, p *diag.List) {
 	if len(t.Columns) == 0 {
 		p.Addf(path+".columns", "must name at least one column: {total: integer}")
 	}
-	for name, c := range t.Columns {
+	for name, c := range t.wider().Columns {
 		if c.sql() == "" {
 			p.Addf(path+".columns."+name, "%q is none of text, integer, number, boolean; \"integer?\" may be missing", c)
 		}
@@ -275,6 +290,7 @@ func (c *Config) agreement(path string, a Agreement, p *diag.List) {
 	if len(a.Same) == 0 {
 		p.Addf(path+".same", "must name at least one: {total: total}")
 	}
+	c.converting(path, a, p)
 }
 
 func (c *Config) metric(path, name string, m Metric, p *diag.List) {
@@ -311,6 +327,14 @@ func (c *Config) expressions() map[string]string {
 	}
 	for name, a := range c.Copies {
 		add("copies."+name+".same", a.Same)
+		add("copies."+name+".columns", a.Columns)
+		add("copies."+name+".back", a.Back)
+		for at, fields := range a.New {
+			add("copies."+name+".new."+at, fields)
+		}
+		if a.Provided != "" {
+			all["copies."+name+".provided"] = a.Provided
+		}
 		for source := range a.Same {
 			all["copies."+name+".same."+source+" (source)"] = source
 		}

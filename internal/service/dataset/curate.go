@@ -27,14 +27,17 @@ const (
 	opUnrescue   = "unrescue"   // takes that back
 	opForget     = "forget"     // removes originals that nobody needs any more
 	opBringBack  = "bring-back" // puts an original in the place of what was made of it
+	opConvert    = "convert"    // writes one table of an agreement anew from the other
+	opPutAway    = "put-away"   // puts a file away that was made where none was
 )
 
 // works are what somebody may ask for, each with what lists its steps.
 func (in *Instance) works() map[service.Care]func(context.Context, service.Work) ([]service.Step, error) {
 	return map[service.Care]func(context.Context, service.Work) ([]service.Step, error){
-		service.Repair: without(in.planRepair),
-		service.Merge:  without(in.planMerge),
-		service.Dedup:  without(in.planDedup),
+		service.Repair:  without(in.planRepair),
+		service.Merge:   without(in.planMerge),
+		service.Dedup:   without(in.planDedup),
+		service.Convert: in.planConvert,
 	}
 }
 
@@ -59,6 +62,8 @@ func (in *Instance) ops() map[string]doing {
 		opUnrescue:   in.doUnrescue,
 		opForget:     in.doForget,
 		opBringBack:  in.bringBack,
+		opConvert:    in.doConvert,
+		opPutAway:    in.doPutAway,
 	}
 }
 
@@ -74,6 +79,7 @@ func (in *Instance) backs() map[string]undoing {
 		opClear:      in.undoClear,
 		opQuarantine: in.undoClear,
 		opRescue:     in.undoRescue,
+		opConvert:    in.undoConvert,
 	}
 }
 

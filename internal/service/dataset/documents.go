@@ -112,6 +112,11 @@ func (s *store) targets(ctx context.Context, r *reading, name string) error {
 			return err
 		}
 	}
+	if s.how.branches == name {
+		if err := s.branches(ctx, r, name); err != nil {
+			return err
+		}
+	}
 	if t.Created != "" {
 		top, _ := document.ParsePattern("")
 		r.patterns, r.into = append(r.patterns, top.Only(t.Created)), append(r.into, target{table: name, created: t.Created})

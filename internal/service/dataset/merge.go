@@ -333,26 +333,30 @@ func (in *Instance) drafted(ctx context.Context, w *uniting, draft, step string)
 
 // already finds the work of a step done, by what the file says of itself: a run that was
 // killed after the file was put in place has left no other trace.
-func (in *Instance) already(w uniting) (done replaced, err error) {
-	path := in.path(w.Main.Path)
+func (in *Instance) already(w uniting) (done replaced, err error) { return in.madeBy(w.Main, w.id()) }
+
+func (in *Instance) madeBy(main seen, step string) (done replaced, err error) {
+	path := in.path(main.Path)
 	now, err := stateOf(path)
-	if err != nil || now == w.Main.state {
+	if err != nil || now == main.state {
 		return done, err
 	}
 	of, is := in.madeOf(path)
-	if !is || of.Step != w.id() {
+	if !is || of.Step != step {
 		return done, nil // somebody else's
 	}
 	kept := in.keptState(of.Was)
 	if kept == "" {
 		return done, fmt.Errorf("the file as it was is not among those that were kept: %w", service.ErrStale)
 	}
-	return replaced{Path: w.Main.Path, Kept: kept, Was: of.Was, Is: now}, nil
+	return replaced{Path: main.Path, Kept: kept, Was: of.Was, Is: now}, nil
 }
 
 // id names a step by all that it was planned for.
-func (w uniting) id() string {
-	text, err := json.Marshal(w)
+func (w uniting) id() string { return stepID(w) }
+
+func stepID(args any) string {
+	text, err := json.Marshal(args)
 	if err != nil {
 		panic(fmt.Sprintf("encode step: %v", err)) // plain values always encode
 	}

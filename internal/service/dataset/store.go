@@ -47,6 +47,10 @@ type how struct {
 	// broken documents give the rows before their fault, too.
 	broken bool
 	memory memory // the zero value is the usual
+	beside bool   // read the columns that only convert reads, too
+	// writes is the one file that may be written; branches is the table of whose document every
+	// level is listed.
+	writes, branches string
 }
 
 // open lists the files, starts the database and makes a table of everything that can be
@@ -60,6 +64,9 @@ func (in *Instance) open(ctx context.Context, how how, v *service.Verdict) (*sto
 		return nil, err
 	}
 	v.Findings = append(v.Findings, unknown...)
+	if how.beside {
+		cfg = cfg.wider()
+	}
 	if how.brief {
 		how.budget = int64(cfg.ReadAtCheck)
 	}
@@ -79,7 +86,7 @@ func unreadable(dir string, err error) error {
 }
 
 func (s *store) start(ctx context.Context) error {
-	var reachable []string
+	reachable := []string{s.how.writes}
 	for name, t := range s.cfg.Tables {
 		found, err := s.in.find(t.Files)
 		if err != nil {
@@ -88,6 +95,9 @@ func (s *store) start(ctx context.Context) error {
 		more, err := s.in.find(t.Increments.Files)
 		if err != nil {
 			return err
+		}
+		if len(found) == 0 {
+			found = s.drafted(t.Files)
 		}
 		for i := range found {
 			found[i] = s.file(s.in.within(found[i]))
