@@ -67,15 +67,15 @@ func columns(more map[string]dataset.Column) map[string]dataset.Column {
 func generations() map[generation]dataset.Table {
 	file := []string{results}
 	return map[generation]dataset.Table{
-		perTest: {Files: file, Key: []string{"test_id"}, Totals: map[string]string{"tests": "count(*)"}, Lasting: lasting(),
+		perTest: {Files: file, Beside: besideTests(), Key: []string{"test_id"}, Totals: map[string]string{"tests": "count(*)"}, Lasting: lasting(),
 			Columns: columns(map[string]dataset.Column{"test_id": "text", "success": "boolean", "partial_success": "boolean", "timestamp": "text?"}),
 			// Its rate was printed by machines of different precision: 0.8, 0.800000011920929.
 			Fold: with(folds(), "test_id", `concat_ws('_', `+folds()["model"]+`, prompt_type, `+folds()["tool_success_rate"]+`, difficulty, task_type, regexp_extract(test_id, '[^_]+_[0-9]+$'))`)},
-		narrow: {Files: file, Key: key(), Fold: folds(), Totals: map[string]string{"tests": "sum(total)"}, Lasting: lasting(),
+		narrow: {Files: file, Beside: besideRows(), Key: key(), Fold: folds(), Totals: map[string]string{"tests": "sum(total)"}, Lasting: lasting(),
 			Columns:    columns(map[string]dataset.Column{"total": "integer", "success": "integer?", "successful": "integer?", "success_rate": "number?"}),
 			Invariants: map[string]string{"success-within-total": "coalesce(success, successful) <= total"},
 			Derived:    map[string]string{"success_rate": "coalesce(success, successful) / nullif(total, 0)"}},
-		wide: {Files: file, Key: key(), Fold: folds(), Totals: map[string]string{"tests": "sum(total)", "success": "sum(full_success + partial)"}, Lasting: lasting(),
+		wide: {Files: file, Beside: besideRows(), Key: key(), Fold: folds(), Totals: map[string]string{"tests": "sum(total)", "success": "sum(full_success + partial)"}, Lasting: lasting(),
 			Columns: columns(map[string]dataset.Column{"total": "integer", "success": "integer", "full_success": "integer", "partial": "integer", "failed": "integer?",
 				"success_rate": "number?", "last_updated": "text?"}),
 			Invariants: map[string]string{"parts-are-total": "success + partial + failed = total", "success-is-full": "success = full_success"},

@@ -206,7 +206,8 @@ func (c Config) declareParquet(ctx context.Context, m memory, dir string, d *dat
 		d.Metrics[name] = m
 	}
 	if _, leaves := d.Tables["leaves"]; leaves && known {
-		d.Copies["parquet"] = dataset.Agreement{Source: "leaves", Copy: "results", By: key(), Same: same()[of]}
+		d.Copies["parquet"] = dataset.Agreement{Source: "leaves", Copy: "results", By: key(), Same: same()[of],
+			Columns: columnsOf(of), Back: backOf(of), New: map[string]map[string]string{"models/{model}": {"model_name": "any_value(model)"}}, Provided: provided()[of]}
 	}
 	return unknown, nil
 }

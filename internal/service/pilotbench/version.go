@@ -26,7 +26,7 @@ func leaves() dataset.Table {
 	return dataset.Table{
 		Document: master, Created: "created_at",
 		Rows: "models/{model}/by_prompt_type/{prompt_type}/by_tool_success_rate/{tool_success_rate}/by_difficulty/{difficulty}/by_task_type/{task_type}",
-		Key:  key(), Fold: folds(), Lasting: lasting(),
+		Key:  key(), Fold: folds(), Lasting: lasting(), Beside: besideLeaves(),
 		Columns: map[string]dataset.Column{"total": "integer", "success": "integer", "partial": "integer?", "failed": "integer?", "success_rate": "number?", "avg_execution_time": "number?",
 			"total_errors": "integer?", "tool_call_format_errors": "integer?", "timeout_errors": "integer?", "dependency_errors": "integer?",
 			"parameter_config_errors": "integer?", "tool_selection_errors": "integer?", "sequence_order_errors": "integer?", "max_turns_errors": "integer?", "other_errors": "integer?"},
