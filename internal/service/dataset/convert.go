@@ -329,14 +329,24 @@ func (in *Instance) doConvert(ctx context.Context, s service.Step, r service.Rep
 	}
 	err = in.locked(ctx, false, func() error {
 		done, err := write(ctx, cfg, &c)
-		if err == nil {
-			r.Add(done.Is.Size, done.Is.Size)
-			c.tell(cfg, done, &out.Verdict)
-			out.Result, err = json.Marshal(done)
+		if err != nil {
+			return err
 		}
-		return err
+		r.Add(done.Is.Size, done.Is.Size)
+		c.tell(cfg, done, &out.Verdict)
+		out.Result, err = json.Marshal(done)
+		return errors.Join(err, in.forget(ctx, cfg, c))
 	})
 	return out, in.full(err)
+}
+
+// forget lets the next check begin anew with what a copy holds: it may be less than it held,
+// and what its source holds is judged by itself.
+func (in *Instance) forget(ctx context.Context, cfg Config, c conversion) error {
+	if c.Back || in.env.State == nil {
+		return nil
+	}
+	return in.env.State.Set(ctx, stateOfPast+" "+cfg.Copies[c.Copy].Copy, "")
 }
 
 // tell says what became of the rows.
