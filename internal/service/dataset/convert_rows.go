@@ -100,7 +100,7 @@ func (m *maker) usable(v *service.Verdict) error {
 // misfitting gives an expression that does not fit the tables words of its own.
 func (m *maker) misfitting(ctx context.Context, err error) error {
 	switch {
-	case err == nil || ctx.Err() != nil:
+	case err == nil || ctx.Err() != nil || tables.Full(err):
 		return err
 	case tables.Misused(err):
 		return &service.Fault{ID: "dataset.bad-expression", Args: service.Args{"table": m.onto, "detail": tables.Said(err)}, Err: fmt.Errorf("make %s of %s: %w: %w", m.onto, m.from, err, service.ErrUnsupported)}
@@ -322,8 +322,8 @@ func (m *maker) written(ctx context.Context, types map[string]string, names []st
 			c.sql = t.Columns[name].sql()
 		case !c.there:
 			c.sql = gives
-		case integral(c.sql) && gives == "DOUBLE":
-			c.sql = gives // a writer had only whole numbers to store
+		case coarse(c.sql) && gives == "DOUBLE":
+			c.sql = gives // a writer had only whole or short numbers to store
 		}
 		all = append(all, c)
 	}
@@ -366,8 +366,9 @@ func kept(sql string) string {
 	return sql
 }
 
-func integral(sql string) bool {
-	return slices.Contains([]string{"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}, sql)
+// coarse reports whether a type cannot hold every share.
+func coarse(sql string) bool {
+	return strings.HasPrefix(sql, "DECIMAL") || slices.Contains([]string{"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}, sql)
 }
 
 // other is true where a column has another value than the other table gives. Where that

@@ -44,7 +44,7 @@ func (in *Instance) repair(ctx context.Context, s service.Step, r service.Report
 		}
 		return err
 	})
-	return o, err
+	return o, in.full(err)
 }
 
 func (in *Instance) mend(ctx context.Context, m mending, op string, v *service.Verdict) (done replaced, err error) {
