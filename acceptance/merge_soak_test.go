@@ -33,18 +33,24 @@ type merging struct {
 // newMerging makes a store below dir and declares it.
 func newMerging(t *testing.T, dir, declared string) *merging {
 	t.Helper()
-	m := &merging{system: &system{t: t, dir: t.TempDir()}, store: dir, random: rand.New(rand.NewPCG(uint64(os.Getpid()), 7))}
-	if dir == "" {
-		m.store = m.path("store")
-	}
-	if _, err := results.Make(t.Context(), m.store, results.Shape{Parquet: "A", Rows: 3000, Models: 2, Increments: 3, IncrementRows: 100}); err != nil {
-		t.Fatal(err)
-	}
-	m.write("upkeep.yaml", "system: soak\nstate: state\nservices:\n  results: "+strings.ReplaceAll(declared, "DIR", m.store)+"\n")
+	m := newStore(t, dir, declared, results.Shape{Parquet: "A", Rows: 3000, Models: 2, Increments: 3, IncrementRows: 100})
 	m.had = m.tests(m.main(), m.increments())
 	for id := range m.had {
 		m.had[id] = 1
 	}
+	return m
+}
+
+func newStore(t *testing.T, dir, declared string, shape results.Shape) *merging {
+	t.Helper()
+	m := &merging{system: &system{t: t, dir: t.TempDir()}, store: dir, random: rand.New(rand.NewPCG(uint64(os.Getpid()), 7))}
+	if dir == "" {
+		m.store = m.path("store")
+	}
+	if _, err := results.Make(t.Context(), m.store, shape); err != nil {
+		t.Fatal(err)
+	}
+	m.write("upkeep.yaml", "system: soak\nstate: state\nservices:\n  results: "+strings.ReplaceAll(declared, "DIR", m.store)+"\n")
 	return m
 }
 
@@ -189,10 +195,10 @@ func (m *merging) passable(what string, a answer) {
 }
 
 // until does a work until none of it is left, and returns the last run that did any.
-func (m *merging) until(work string) (last string) {
+func (m *merging) until(work string, more ...string) (last string) {
 	m.t.Helper()
 	for range 20 {
-		a := m.begin("data", work, "results", "--yes")(0)
+		a := m.begin(append([]string{"data", work, "results", "--yes"}, more...)...)(0)
 		m.passable(work, a)
 		run := a.out.Get("run").String()
 		if a.code == 0 && run == "" {
@@ -240,22 +246,23 @@ func (m *merging) tidy() {
 func (m *merging) drafts() []string {
 	m.t.Helper()
 	found, err := filepath.Glob(m.parquet("*upkeep-draft*"))
-	if err != nil {
+	more, err2 := filepath.Glob(filepath.Join(m.store, "pilot_bench_cumulative_results", ".upkeep-draft*"))
+	if err := errors.Join(err, err2); err != nil {
 		m.t.Fatal(err)
 	}
-	return found
+	return slices.Concat(found, more)
 }
 
 // pace is how long a work takes when nobody disturbs it: all of it, and from its draft on.
 type pace struct{ whole, last time.Duration }
 
-func (m *merging) measured() (p pace) {
+func (m *merging) measured(work string, more ...string) (p pace) {
 	m.t.Helper()
 	begun := time.Now()
-	end := m.begin("data", "merge", "results", "--yes")
+	end := m.begin(append([]string{"data", work, "results", "--yes"}, more...)...)
 	m.drafting(time.Minute)
 	drafted := time.Now()
-	m.passable("merge", end(0))
+	m.passable(work, end(0))
 	return pace{time.Since(begun), time.Since(drafted)}
 }
 
@@ -294,7 +301,7 @@ func kills() int {
 func TestSoakMergeKilledAtAnyTime(t *testing.T) {
 	m := newMerging(t, "", benchStore)
 	w := m.writers()
-	p, cut, resumed, left, ends := m.measured(), 0, 0, []string{}, map[string]int{}
+	p, cut, resumed, left, ends := m.measured("merge"), 0, 0, []string{}, map[string]int{}
 	for i := range kills() {
 		work := "merge"
 		if i%3 == 2 {
@@ -345,7 +352,7 @@ func (m *merging) writers() []*results.Writers {
 func (m *merging) open() string {
 	m.t.Helper()
 	for _, run := range m.must("runs").Get("runs").Array() {
-		if verb := run.Get("verb").String(); (verb == "merge" || verb == "dedup") && run.Get("took_s").Float() == 0 {
+		if verb := run.Get("verb").String(); slices.Contains([]string{"merge", "dedup", "repair", "convert"}, verb) && run.Get("took_s").Float() == 0 {
 			return run.Get("run").String()
 		}
 	}
