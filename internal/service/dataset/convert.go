@@ -295,7 +295,10 @@ func (in *Instance) moved(err error, c conversion) error {
 	if err == nil {
 		return nil
 	}
-	return errors.Join(err, in.standing(c))
+	if stale := in.standing(c); stale != nil {
+		return fmt.Errorf("%w (%s)", stale, err.Error()) // what was read of a file that moved means nothing
+	}
+	return err
 }
 
 // standing gives an error that wraps ErrStale where one of the files is another by now.

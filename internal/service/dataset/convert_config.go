@@ -35,6 +35,11 @@ func (c *Config) converting(path string, a Agreement, p *diag.List) {
 			p.Addf(path+".back."+column, "%q is no column of %s", column, a.Source)
 		}
 	}
+	for _, column := range a.By {
+		if len(a.Back) > 0 && source.Document != "" && !slices.Contains(source.identity(), column) {
+			p.Addf(path+".back", "%q is no key on the way to a row of %s", column, a.Source)
+		}
+	}
 	for _, at := range slices.Sorted(maps.Keys(a.New)) {
 		if !strings.HasPrefix(source.Rows, at+"/") {
 			p.Addf(path+".new."+at, "must be the beginning of the rows of %s", a.Source)

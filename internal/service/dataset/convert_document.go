@@ -250,3 +250,30 @@ func branchOf(row tables.Row, steps int) document.Edit {
 	}
 	return e
 }
+
+// prefixes are the patterns of every level of a document above its rows, the whole first.
+func prefixes(rows string) (all []string) {
+	steps := strings.Split(rows, "/")
+	for i := range steps {
+		all = append(all, strings.Join(steps[:i], "/"))
+	}
+	return all
+}
+
+func prefixOf(table, at string) string { return whole + "above " + table + " " + at }
+
+// branches lists every level of the document above the rows of a table.
+func (s *store) branches(ctx context.Context, r *reading, name string) error {
+	for _, at := range prefixes(s.cfg.Tables[name].Rows) {
+		if err := s.target(ctx, r, at, name, prefixOf(name, at), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// captured are the captures of a pattern of a document.
+func captured(at string) ([]string, error) {
+	pattern, err := document.ParsePattern(at)
+	return pattern.Captures(), err
+}

@@ -175,3 +175,13 @@ func (in *Instance) proveDraft(ctx context.Context, c conversion, draft string) 
 		return m.agrees(ctx, c)
 	})
 }
+
+// drafted are the files that are read in the place of one that is not there.
+func (s *store) drafted(patterns []string) []string {
+	for _, name := range patterns {
+		if s.how.instead[name] != "" {
+			return []string{s.in.path(name)}
+		}
+	}
+	return nil
+}

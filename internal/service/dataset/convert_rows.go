@@ -10,7 +10,6 @@ import (
 
 	"upkeep/internal/service"
 	"upkeep/internal/tables"
-	"upkeep/internal/tables/document"
 )
 
 // maker is one table of an agreement as the other gives it, beside what lies there. Keys are
@@ -37,7 +36,7 @@ type column struct {
 const (
 	given   = "_upkeep given"   // what the other table gives, a row per key
 	lying   = "_upkeep lying"   // a view: rows that lie there
-	twice   = "_upkeep twice"   // which of them have a key that a later one has
+	twice   = "_upkeep twice"   // those of them whose key stands in several; the last has n = 1
 	single  = "_upkeep single"  // a view: the others
 	filed   = "_upkeep filed "  // column of the file as it lies there; followed by its name
 	gathers = "_upkeep gathers" // column: of how many rows one is made
@@ -503,42 +502,4 @@ func (m *maker) compared(ctx context.Context) (lacks, extra, differ int64, examp
 	}
 	n := func(i int) int64 { v, _ := row.Values[i].(int64); return v }
 	return n(0), n(1), n(2), fmt.Sprintf("%v: %v", row.Values[4], row.Values[5]), nil
-}
-
-// prefixes are the patterns of every level of a document above its rows, and where the
-// captures of each end.
-func prefixes(rows string) (all []string) {
-	steps := strings.Split(rows, "/")
-	for i := range steps {
-		all = append(all, strings.Join(steps[:i], "/"))
-	}
-	return all
-}
-
-func prefixOf(table, at string) string { return whole + "above " + table + " " + at }
-
-// branches lists every level of the document above the rows of a table.
-func (s *store) branches(ctx context.Context, r *reading, name string) error {
-	for _, at := range prefixes(s.cfg.Tables[name].Rows) {
-		if err := s.target(ctx, r, at, name, prefixOf(name, at), nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// drafted are the files that are read in the place of one that is not there.
-func (s *store) drafted(patterns []string) []string {
-	for _, name := range patterns {
-		if s.how.instead[name] != "" {
-			return []string{s.in.path(name)}
-		}
-	}
-	return nil
-}
-
-// captured are the captures of a pattern of a document.
-func captured(at string) ([]string, error) {
-	pattern, err := document.ParsePattern(at)
-	return pattern.Captures(), err
 }

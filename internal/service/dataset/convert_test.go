@@ -321,10 +321,10 @@ func TestAConversionDeclaredWrongly(t *testing.T) {
 		a.Back = map[string]string{"nothing": "1"}
 		a.New = map[string]map[string]string{"prompts/{p}": {"n": "1"}}
 		a.Columns["total"] = "sum(total"
-		a.Provided = "full_success >"
+		a.Provided, a.By = "full_success >", []string{"model", "prompt", "total"}
 	})
 	problems := fmt.Sprint(l.cfg.Validate())
-	for _, path := range []string{"copies.parquet.back.nothing", "copies.parquet.new.prompts/{p}", "copies.parquet.columns.total", "copies.parquet.provided"} {
+	for _, path := range []string{"copies.parquet.back.nothing", "copies.parquet.back: ", "copies.parquet.new.prompts/{p}", "copies.parquet.columns.total", "copies.parquet.provided"} {
 		if !strings.Contains(problems, path) {
 			t.Errorf("%s is not in %s", path, problems)
 		}

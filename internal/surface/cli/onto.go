@@ -7,5 +7,7 @@ func (c *cli) ontoFlag(cmd *cobra.Command, verb string) *string {
 	if verb != "convert" {
 		return new(string)
 	}
-	return cmd.Flags().String("to", "", c.say("cli.flag-onto"))
+	to := cmd.Flags().String("to", "", c.say("cli.flag-onto"))
+	_ = cmd.RegisterFlagCompletionFunc("to", cobra.NoFileCompletions) // it fails for flags that are not there
+	return to
 }
