@@ -41,7 +41,7 @@ type value struct {
 	Small  string // beside it, quietly
 	Form   form
 	Number float64
-	Heat   string // class of its background; empty = none
+	Style  string // class of its own; empty = none
 	Bar    *bar
 	Spark  string // the path of a small line
 	Few    bool
@@ -58,7 +58,7 @@ func (v value) known() bool { return v.Form != asText && !math.IsNaN(v.Number) }
 
 // Class is what styles the cell.
 func (v value) Class() string {
-	class := v.Heat
+	class := v.Style
 	if v.Form != asText {
 		class += " n"
 	}
@@ -170,6 +170,6 @@ func (t Text) heat(g service.Group) value {
 		return v
 	}
 	v.Small = t.Words.Count(g.Trials)
-	v.Heat = "h" + string(rune('0'+int(math.Min(9, v.Number*10))))
+	v.Style = "h" + string(rune('0'+int(math.Min(9, v.Number*10))))
 	return v
 }

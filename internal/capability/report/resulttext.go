@@ -36,7 +36,7 @@ func (t Text) resultsText(b *strings.Builder, p Page) {
 
 // rankingText lines up place, name, tests, rate and interval.
 func (t Text) rankingText(b *strings.Builder, g grid) {
-	columns := []int{0, 1, 2, 4, 5}
+	columns := []int{0, 1, 3, 2, 5}
 	rows := [][]string{{}}
 	for _, c := range columns {
 		rows[0] = append(rows[0], g.Head[c].Words)
@@ -58,7 +58,7 @@ func (t Text) rankingText(b *strings.Builder, g grid) {
 		line := "  "
 		for i, cell := range row {
 			gap := strings.Repeat(" ", widths[i]-pictured(cell))
-			if columns[i] == 2 || columns[i] == 4 {
+			if g.Head[columns[i]].Number {
 				line += gap + cell + "  "
 			} else {
 				line += cell + gap + "  "

@@ -145,7 +145,7 @@ func (t Text) says(ids ...string) (all []string) {
 // ranking says who is best, as far as that can be told.
 func (b build) ranking() grid {
 	g := grid{ID: "ranking", Title: b.say("results-ranking", args{"of": b.word(b.sum.By[0])}), Left: b.left(b.standing.Left)}
-	g.Head = slices.Concat(head(b.say("results-place", nil), b.word(b.sum.By[0])), numbers(b.says("results-tests", "results-successes", "results-rate")...), []column{{Words: b.say("results-between", nil), Interval: true}})
+	g.Head = slices.Concat(head(b.say("results-place", nil), b.word(b.sum.By[0])), numbers(b.says("results-rate", "results-tests", "results-successes")...), []column{{Words: b.say("results-between", nil), Interval: true}})
 	like := slices.ContainsFunc(b.standing.Ranked, func(r ranked) bool { return r.Like != nil }) && len(b.sum.By) > 1
 	if like {
 		g.Head = append(g.Head, column{Words: b.say("results-like", nil), Number: true})
@@ -158,7 +158,7 @@ func (b build) ranking() grid {
 		g.Head = append(g.Head, column{Words: b.say("results-trend", nil)})
 	}
 	for _, r := range b.standing.Ranked {
-		row := []value{b.place(r), b.name(r.Name), b.tally64(r.Trials), b.tally64(r.Successes), b.rateOf(r.Group), b.interval(r.Group)}
+		row := []value{b.place(r), b.name(r.Name), b.rateOf(r.Group), b.tally64(r.Trials), b.tally64(r.Successes), b.interval(r.Group)}
 		if like {
 			row = append(row, b.maybe(r.Like))
 		}
@@ -175,9 +175,9 @@ func (b build) ranking() grid {
 
 func (b build) place(r ranked) value {
 	if r.Best == r.Worst {
-		return words(fmt.Sprint(r.Best))
+		return value{Words: fmt.Sprint(r.Best), Style: "place"}
 	}
-	return words(fmt.Sprintf("%d–%d", r.Best, r.Worst))
+	return value{Words: fmt.Sprintf("%d–%d", r.Best, r.Worst), Style: "place"}
 }
 
 func (t Text) maybe(share *float64) value {
@@ -241,13 +241,13 @@ func (b build) outcome(g service.Group) (row []value) {
 func (b build) dimension(name string) grid {
 	table := b.sum.Table(name)
 	g := grid{ID: name, Title: b.say("results-by", args{"of": b.word(name)}), Left: b.left(table.More)}
-	g.Head = slices.Concat(head(b.word(name)), numbers(b.says("results-tests", "results-successes", "results-rate")...), []column{{Words: b.say("results-between", nil), Interval: true}})
+	g.Head = slices.Concat(head(b.word(name)), numbers(b.says("results-rate", "results-tests", "results-successes")...), []column{{Words: b.say("results-between", nil), Interval: true}})
 	if b.news != nil {
 		g.Head = append(g.Head, column{Words: b.say("results-new", nil)})
 	}
 	g.Head = append(g.Head, b.outcomes()...)
 	for _, of := range table.Groups {
-		row := []value{b.name(of.Values[0]), b.tally64(of.Trials), b.tally64(of.Successes), b.rateOf(of), b.interval(of)}
+		row := []value{b.name(of.Values[0]), b.rateOf(of), b.tally64(of.Trials), b.tally64(of.Successes), b.interval(of)}
 		if b.news != nil {
 			row = append(row, b.newOf(name, of.Values[0]))
 		}
@@ -333,13 +333,13 @@ func (b build) everything() grid {
 	for _, name := range b.sum.By {
 		g.Head = append(g.Head, column{Words: b.word(name)})
 	}
-	g.Head = slices.Concat(g.Head, numbers(b.says("results-tests", "results-successes", "results-rate")...), []column{{Words: b.say("results-between", nil), Interval: true}}, b.outcomes())
+	g.Head = slices.Concat(g.Head, numbers(b.says("results-rate", "results-tests", "results-successes")...), []column{{Words: b.say("results-between", nil), Interval: true}}, b.outcomes())
 	for _, of := range table.Groups {
 		var row []value
 		for _, v := range of.Values {
 			row = append(row, b.name(v))
 		}
-		row = append(row, b.tally64(of.Trials), b.tally64(of.Successes), b.rateOf(of), b.interval(of))
+		row = append(row, b.rateOf(of), b.tally64(of.Trials), b.tally64(of.Successes), b.interval(of))
 		g.Rows = append(g.Rows, append(row, b.outcome(of)...))
 	}
 	return g
