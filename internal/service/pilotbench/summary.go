@@ -10,11 +10,6 @@ import (
 	"upkeep/internal/tables/footer"
 )
 
-// kinds are the errors that version 3.0 tells apart.
-func kinds() []string {
-	return []string{"tool_call_format", "timeout", "dependency", "parameter_config", "tool_selection", "sequence_order", "max_turns", "other"}
-}
-
 // averages are what leaves and rows keep of their tests, weighted by them in a report.
 func averages() []string {
 	return []string{"avg_execution_time", "avg_turns", "avg_tool_calls", "tool_coverage_rate"}
@@ -65,7 +60,7 @@ func dimensions() []string {
 func ofVersions() map[string]dataset.Report {
 	newest := dataset.Report{Table: "leaves", By: dimensions(), Trials: "sum(total)", Successes: "sum(success)", Counts: map[string]string{"partial": "sum(partial)"},
 		Means: weighted(averages(), "total"), Errors: map[string]string{}, AllErrors: "sum(total_errors)"}
-	for _, kind := range kinds() {
+	for kind := range errorShares() {
 		newest.Errors[kind] = "sum(" + kind + "_errors)"
 	}
 	return map[string]dataset.Report{
