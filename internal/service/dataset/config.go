@@ -59,6 +59,8 @@ type Config struct {
 type Table struct {
 	// Files are Parquet, CSV or JSON lines (.jsonl, .ndjson); patterns take many as one table.
 	Files []string `yaml:"files"`
+	// Optional says that a store may be without them: that they are missing is no finding.
+	Optional bool `yaml:"optional"`
 	// Document is a JSON file, and rows says where its rows lie: keys divided by slashes, {name}
 	// for any key, which becomes a column: "models/{model}/by_prompt/{prompt}".
 	Document string `yaml:"document"`

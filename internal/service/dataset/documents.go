@@ -55,7 +55,9 @@ func (s *store) documents() map[string][]string {
 func (s *store) readDocument(ctx context.Context, path string, names []string, v *service.Verdict) error {
 	info, err := os.Stat(s.file(path))
 	if err != nil {
-		v.Crit("dataset.file-missing", path, service.Args{"table": names[0], "files": []string{path}, "dir": s.in.dir})
+		if at := slices.IndexFunc(names, func(name string) bool { return !s.cfg.Tables[name].Optional }); at >= 0 {
+			v.Crit("dataset.file-missing", path, service.Args{"table": names[at], "files": []string{path}, "dir": s.in.dir})
+		}
 		return nil
 	}
 	if !s.affords(info.Size()) {

@@ -21,7 +21,9 @@ func (s *store) readFiles(ctx context.Context, v *service.Verdict) error {
 			continue
 		}
 		if len(s.found[name]) == 0 {
-			v.Crit("dataset.file-missing", name, service.Args{"table": name, "files": t.Files, "dir": s.in.dir})
+			if !t.Optional {
+				v.Crit("dataset.file-missing", name, service.Args{"table": name, "files": t.Files, "dir": s.in.dir})
+			}
 			continue
 		}
 		readable, bytes := s.readable(ctx, name, v)

@@ -128,7 +128,7 @@ func (c Config) declare(ctx context.Context, m memory, dir string) (d dataset.Co
 		unknown = append(unknown, more...)
 	}
 	if there.parquet {
-		more, err := c.declareParquet(ctx, m, dir, &d)
+		more, err := c.declareParquet(ctx, m, dir, there, &d)
 		if err != nil {
 			return d, nil, err
 		}
@@ -183,7 +183,7 @@ func readVersion(path string) (string, error) {
 	return version, nil
 }
 
-func (c Config) declareParquet(ctx context.Context, m memory, dir string, d *dataset.Config) (unknown []service.Finding, err error) {
+func (c Config) declareParquet(ctx context.Context, m memory, dir string, lies there, d *dataset.Config) (unknown []service.Finding, err error) {
 	of, err := m.generation(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (c Config) declareParquet(ctx context.Context, m memory, dir string, d *dat
 		table.Derived, table.Invariants, table.Totals, table.Lasting = nil, nil, nil, nil
 		unknown = append(unknown, service.Finding{ID: "pilotbench.generation-unknown", Severity: service.Unknown, Subject: results, Args: service.Args{"path": results}})
 	}
-	table.Increments = c.Increments
+	table.Increments, table.Optional = c.Increments, lies.optional
 	d.Tables["results"] = table
 	if d.Metrics = metrics(); !known {
 		maps.DeleteFunc(d.Metrics, func(_ string, m dataset.Metric) bool { return !m.Increments })

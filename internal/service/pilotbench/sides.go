@@ -31,8 +31,9 @@ func (c *Config) validateSides(p *diag.List) {
 	}
 }
 
-// there says which sides are judged.
-type there struct{ json, parquet bool }
+// there says which sides are judged. A Parquet file that never was may be made of the database:
+// its table is declared, and not missed.
+type there struct{ json, parquet, optional bool }
 
 // sides tells one that a store never had from one that it lost: the first is said once,
 // the other one's tables miss their file. Where neither is there, both are missed.
@@ -50,6 +51,7 @@ func (c Config) sides(ctx context.Context, m memory, dir string) (t there, found
 	if err == nil && t.parquet && !parquet && json {
 		if t.parquet, err = m.had(ctx, stateOfGeneration, "past results"); err == nil && !t.parquet {
 			found = append(found, absent(results, "parquet"))
+			t.parquet, t.optional = true, true
 		}
 	}
 	return t, found, err
