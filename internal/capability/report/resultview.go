@@ -69,7 +69,7 @@ func (t Text) unsummed(r Results) *entry {
 	if detail := reason(r.Problem); detail != "" {
 		title = t.say("with-detail", args{"title": title, "detail": detail})
 	}
-	return &entry{told: told{Title: title, Consequence: consequence, Fix: fix}, Target: t.clean(r.Target), Severity: service.Unknown}
+	return &entry{told: told{Title: title, Consequence: consequence, Fix: fix}, Target: t.clean(r.Target), Verb: "report", Severity: service.Unknown}
 }
 
 func tests(r Results) int64 {

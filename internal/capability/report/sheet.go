@@ -143,6 +143,15 @@ func (t Text) cards(p Page) []card {
 			}
 		}
 	}
+	for _, r := range p.Results {
+		if r.Problem != nil {
+			c := at(journal.Target{Target: t.clean(r.Target), Kind: t.clean(r.Kind)})
+			if weight(service.Unknown) < weight(c.Severity) {
+				c.Severity = service.Unknown
+			}
+			c.add(*t.unsummed(r))
+		}
+	}
 	slices.SortStableFunc(cards, func(a, b card) int { return cmp.Compare(weight(a.Severity), weight(b.Severity)) })
 	return cards
 }
