@@ -48,7 +48,15 @@ func (t Text) rankingText(b *strings.Builder, g grid) {
 		}
 		rows = append(rows, cells)
 	}
-	widths := make([]int, len(columns))
+	lineUp(b, rows, func(i int) bool { return g.Head[columns[i]].Number })
+	if len(g.Rows) > rankShown {
+		t.hang(b, "  ", t.say("results-ranked-left", args{"n": len(g.Rows) - rankShown}), "")
+	}
+}
+
+// lineUp writes rows in columns; those of numbers stand at the right.
+func lineUp(b *strings.Builder, rows [][]string, right func(column int) bool) {
+	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], pictured(cell))
@@ -58,15 +66,11 @@ func (t Text) rankingText(b *strings.Builder, g grid) {
 		line := "  "
 		for i, cell := range row {
 			gap := strings.Repeat(" ", widths[i]-pictured(cell))
-			if g.Head[columns[i]].Number {
-				line += gap + cell + "  "
-			} else {
-				line += cell + gap + "  "
+			if right(i) {
+				cell, gap = gap+cell, ""
 			}
+			line += cell + gap + "  "
 		}
 		fmt.Fprintln(b, strings.TrimRight(line, " "))
-	}
-	if len(g.Rows) > rankShown {
-		t.hang(b, "  ", t.say("results-ranked-left", args{"n": len(g.Rows) - rankShown}), "")
 	}
 }

@@ -91,46 +91,52 @@ func (b *book) free(name string) string {
 	return unique
 }
 
+// overview is what the page says beside its tables.
 func (b *book) overview(s sheet) (rows [][]any) {
-	say := func(texts ...string) {
-		var row []any
-		for _, text := range texts {
-			row = append(row, text)
-		}
-		rows = append(rows, row)
-	}
-	rows = append(rows, []any{excelize.Cell{StyleID: b.bold, Value: s.System}, s.Title, s.At})
-	say(strings.Join(kept(s.Need.Many, s.Need.Rest, s.Sentence), " "))
+	rows = append(rows, []any{b.strong(s.System), s.Title, s.At}, texts(strings.Join(kept(s.Need.Many, s.Need.Rest, s.Sentence), " ")))
 	for _, c := range s.Bad {
 		for _, e := range c.Entries {
-			say(c.Target, b.say("word-"+string(e.Severity), nil), e.Title, e.Fix)
+			rows = append(rows, texts(c.Target, b.say("word-"+string(e.Severity), nil), e.Title, e.Fix))
 		}
 	}
 	for _, c := range s.Fine {
-		say(c.Target, b.say("word-ok", nil), c.Facts)
+		rows = append(rows, texts(c.Target, b.say("word-ok", nil), c.Facts))
 	}
 	for _, r := range s.Results {
-		say()
-		rows = append(rows, []any{excelize.Cell{StyleID: b.bold, Value: r.Title}})
-		if r.Problem != nil {
-			say(r.Problem.Title, r.Problem.Consequence, r.Problem.Fix)
-			continue
-		}
-		say(r.Lead)
-		for _, n := range r.News {
-			say(n.Words)
-		}
-		for _, note := range r.Notes {
-			say(note)
-		}
+		rows = append(rows, texts(), []any{b.strong(r.Title)})
+		rows = append(rows, said(r)...)
 	}
 	return rows
 }
 
+// said are the sentences about one summary.
+func said(r resultsView) (rows [][]any) {
+	if r.Problem != nil {
+		return [][]any{texts(r.Problem.Title, r.Problem.Consequence, r.Problem.Fix)}
+	}
+	rows = append(rows, texts(r.Lead))
+	for _, n := range r.News {
+		rows = append(rows, texts(n.Words))
+	}
+	for _, note := range r.Notes {
+		rows = append(rows, texts(note))
+	}
+	return rows
+}
+
+func texts(of ...string) (row []any) {
+	for _, text := range of {
+		row = append(row, text)
+	}
+	return row
+}
+
+func (b *book) strong(text string) any { return excelize.Cell{StyleID: b.bold, Value: text} }
+
 // rows are those of one table. An interval is two columns.
 func (b *book) rows(g grid) (rows [][]any) {
 	var head []any
-	name := func(text string) { head = append(head, excelize.Cell{StyleID: b.bold, Value: text}) }
+	name := func(text string) { head = append(head, b.strong(text)) }
 	for _, c := range g.Head {
 		if c.Interval {
 			name(b.say("results-low", nil))
