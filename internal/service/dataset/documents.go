@@ -18,7 +18,8 @@ import (
 type reading struct {
 	path     string
 	patterns []document.Pattern
-	into     []target // one per pattern
+	into     []target          // one per pattern
+	odd      *document.Lenient // what is read through, where numbers may stand there that are none
 }
 
 // target is where the rows of a pattern go.
@@ -71,6 +72,7 @@ func (s *store) readDocument(ctx context.Context, path string, names []string, v
 		}
 	}
 	err = r.run(s)
+	r.tellOdd(v)
 	var fault *document.Fault
 	if errors.As(err, &fault) {
 		v.Crit("dataset.document-damaged", path, service.Args{"path": path, "reason": string(fault.Reason), "offset": fault.Offset,
@@ -161,6 +163,9 @@ func (r *reading) run(s *store) error {
 			return err
 		}
 	}
+	if from, r.odd, err = lenient(file, from); err != nil {
+		return err
+	}
 	err = document.Read(from, r.patterns, func(row document.Row) error { return r.put(s, row) })
 	for _, into := range r.into {
 		if into.filler != nil {
@@ -169,6 +174,28 @@ func (r *reading) run(s *store) error {
 		}
 	}
 	return err
+}
+
+// lenient is a document with what Python's json writes for numbers that are none, where it
+// mentions any; else odd is nil.
+func lenient(file *os.File, from io.Reader) (through io.Reader, odd *document.Lenient, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	mentions, err := document.Mentions(io.NewSectionReader(file, 0, info.Size()))
+	if err != nil || !mentions {
+		return from, nil, err
+	}
+	odd = document.NewLenient(from)
+	return odd, odd, nil
+}
+
+// tellOdd names numbers that are none: other readers refuse the whole document for them.
+func (r *reading) tellOdd(v *service.Verdict) {
+	if r.odd != nil && r.odd.N > 0 {
+		v.Warn("dataset.no-json-number", r.path, service.Args{"path": r.path, "n": r.odd.N, "value": r.odd.Text, "offset": r.odd.Offset, "way": r.odd.Way})
+	}
 }
 
 // unmarked is a document without a byte order mark.

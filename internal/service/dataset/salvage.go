@@ -56,7 +56,11 @@ func saves(cfg Config, names []string, file *os.File) (document.Saved, error) {
 		}
 		patterns = append(patterns, rows)
 	}
-	return document.Salvage(whole, patterns)
+	through, _, err := lenient(file, whole)
+	if err != nil {
+		return document.Saved{}, err
+	}
+	return document.Salvage(through, patterns)
 }
 
 // draft writes a file beside the one that it will replace, for the same owner, down to the

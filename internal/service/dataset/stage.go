@@ -223,7 +223,11 @@ func parses(path string) error {
 		return err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	return document.Read(file, nil, nil)
+	from, _, err := lenient(file, file)
+	if err != nil {
+		return err
+	}
+	return document.Read(from, nil, nil)
 }
 
 // sorted are the files by name.

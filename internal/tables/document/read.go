@@ -23,6 +23,7 @@ type Row struct {
 // is no UTF-8 ends it with a *Fault, after the rows before that.
 func Read(from io.Reader, patterns []Pattern, emit func(Row) error) error {
 	r := &reader{dec: jsontext.NewDecoder(from), patterns: patterns, emit: emit}
+	r.lenient, _ = from.(*Lenient)
 	if err := r.document(); err != nil {
 		return r.fault(err)
 	}
@@ -37,6 +38,7 @@ type reader struct {
 	names    map[string]string // keys by their texts
 	spare    []map[string]any  // of rows that are done
 	failed   error             // of emit: it is no fault of the document
+	lenient  *Lenient          // what is read through, if it is
 }
 
 // match is a pattern whose first steps are the way so far.
@@ -92,7 +94,7 @@ type nested struct{}
 
 func (r *reader) within(open []match, object bool) error {
 	var fields map[string]any
-	if r.complete(open) {
+	if object && r.complete(open) {
 		fields = r.fields()
 	}
 	if _, err := r.dec.ReadToken(); err != nil {
@@ -153,6 +155,9 @@ func (r *reader) entry(open []match, key string, fields map[string]any) error {
 	v, err := r.value(r.further(open, key), wanted)
 	if err != nil {
 		return err
+	}
+	if r.lenient != nil {
+		r.lenient.passed(r.dec.InputOffset(), r.way)
 	}
 	r.way = r.way[:len(r.way)-1]
 	if _, deeper := v.(nested); !deeper && wanted {

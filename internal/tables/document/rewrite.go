@@ -25,7 +25,15 @@ type Edit struct {
 // value with values of its own is never replaced.
 func Rewrite(from io.ReaderAt, size int64, to io.Writer, patterns []Pattern, edits []iter.Seq2[Edit, error]) error {
 	section := func() *bufio.Reader { return bufio.NewReaderSize(io.NewSectionReader(from, 0, size), 64<<10) }
-	w := &rewriter{reader: reader{dec: jsontext.NewDecoder(section()), patterns: patterns}, from: from, src: section(), to: bufio.NewWriterSize(to, 64<<10)}
+	parsed := io.Reader(section())
+	odd, err := Mentions(section())
+	if err != nil {
+		return err
+	}
+	if odd {
+		parsed = NewLenient(parsed)
+	}
+	w := &rewriter{reader: reader{dec: jsontext.NewDecoder(parsed), patterns: patterns}, from: from, src: section(), to: bufio.NewWriterSize(to, 64<<10)}
 	for i := range patterns {
 		q := &queue{}
 		next, stop := iter.Pull2(edits[i])
