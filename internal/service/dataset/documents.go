@@ -57,7 +57,7 @@ func (s *store) readDocument(ctx context.Context, path string, names []string, v
 	info, err := os.Stat(s.file(path))
 	if err != nil {
 		if at := slices.IndexFunc(names, func(name string) bool { return !s.cfg.Tables[name].Optional }); at >= 0 {
-			v.Crit("dataset.file-missing", path, service.Args{"table": names[at], "files": []string{path}, "dir": s.in.dir})
+			v.Crit("dataset.file-missing", path, service.Args{"table": names[at], "files": []string{path}, "dir": s.in.dir, "from": ""})
 		}
 		return nil
 	}

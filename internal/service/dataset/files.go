@@ -13,6 +13,16 @@ import (
 	"upkeep/internal/tables/footer"
 )
 
+// madeOf is the table that another one is a copy of and can be made of; "" is none.
+func (s *store) madeOf(name string) string {
+	for _, a := range s.cfg.Copies {
+		if a.Copy == name && len(a.Columns) > 0 {
+			return a.Source
+		}
+	}
+	return ""
+}
+
 // readFiles makes a view of the readable files of every table that has files.
 func (s *store) readFiles(ctx context.Context, v *service.Verdict) error {
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Tables)) {
@@ -22,7 +32,7 @@ func (s *store) readFiles(ctx context.Context, v *service.Verdict) error {
 		}
 		if len(s.found[name]) == 0 {
 			if !t.Optional {
-				v.Crit("dataset.file-missing", name, service.Args{"table": name, "files": t.Files, "dir": s.in.dir})
+				v.Crit("dataset.file-missing", name, service.Args{"table": name, "files": t.Files, "dir": s.in.dir, "from": s.madeOf(name)})
 			}
 			continue
 		}

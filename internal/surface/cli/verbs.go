@@ -178,6 +178,9 @@ func (c *cli) showSteps(verb string, steps []service.Step) error {
 		c.printJSON(map[string]any{"verb": verb, "exit_code": 0, "plan": map[string]any{"steps": c.planSteps(steps)}})
 		return nil
 	}
+	if len(steps) == 0 {
+		fmt.Fprintln(c.Out, c.say("cli.nothing-due"))
+	}
 	for _, s := range c.planSteps(steps) {
 		fmt.Fprintln(c.Out, c.say("cli.would", "what", s.Title, "risk", c.say("cli.risk-"+string(s.Risk))))
 	}
