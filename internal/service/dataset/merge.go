@@ -38,7 +38,11 @@ const rest = time.Second
 // hold, and one for those that it has held for long enough.
 func (in *Instance) planMerge(ctx context.Context) (steps []service.Step, err error) {
 	return in.eachTable(ctx, in.hasIncrements, func(name string, t Table, main seen) (steps []service.Step, err error) {
-		fresh, held, err := in.increments(ctx, t, main)
+		all, err := in.sift(t, main)
+		if err != nil {
+			return nil, err
+		}
+		fresh, err := in.atRest(ctx, all.fresh)
 		if err != nil {
 			return nil, err
 		}
@@ -50,8 +54,8 @@ func (in *Instance) planMerge(ctx context.Context) (steps []service.Step, err er
 			}
 			taken = w.Increments
 		}
-		aside, err := in.quarantine(ctx, name, t, others(fresh, taken))
-		return slices.Concat(steps, in.clear(name, t, main, held), aside), err
+		aside, err := in.quarantine(ctx, name, t, slices.Concat(all.torn, others(fresh, taken)))
+		return slices.Concat(steps, in.clear(name, t, main, all.held), aside), err
 	})
 }
 
@@ -103,38 +107,44 @@ func (in *Instance) eachTable(ctx context.Context, meant func(Table) bool, list 
 	return steps, nil
 }
 
-// increments are those that the file does not hold yet, in the order in which they were
-// written to last, and those that it says it does, each with the time of its merge. One that
-// cannot be read or is of another form is in neither: quarantine looks after the one, and
-// check names the other. One that is being written to stays.
-func (in *Instance) increments(ctx context.Context, t Table, main seen) (fresh []seen, held map[seen]int64, err error) {
+// sifted are the increments of a table.
+type sifted struct {
+	fresh []seen         // that its file does not hold yet, in the order in which they were written to last
+	held  map[seen]int64 // that it says it does, each with the time of its merge
+	torn  []seen         // whose footers cannot be read: quarantine looks after them
+}
+
+// sift looks at all of them. One of another form is nowhere: it stays where it is, and
+// check names it.
+func (in *Instance) sift(t Table, main seen) (all sifted, err error) {
 	merged, err := in.merged(main)
 	if err != nil {
-		return nil, nil, err
+		return all, err
 	}
 	paths, err := in.find(t.Increments.Files)
 	if err != nil {
-		return nil, nil, err
+		return all, err
 	}
-	held = map[seen]int64{}
+	all.held = map[seen]int64{}
 	for _, path := range paths {
 		s, err := in.see(path)
 		if err != nil {
 			continue // taken away meanwhile
 		}
 		f, err := footer.Read(path)
-		if err != nil || t.foreign(f) {
-			continue
-		}
-		if since, is := merged[s.mark()]; is {
-			held[s] = since
-		} else {
-			fresh = append(fresh, s)
+		since, held := merged[s.mark()]
+		switch {
+		case err != nil:
+			all.torn = append(all.torn, s)
+		case t.foreign(f):
+		case held:
+			all.held[s] = since
+		default:
+			all.fresh = append(all.fresh, s)
 		}
 	}
-	slices.SortStableFunc(fresh, func(a, b seen) int { return cmp.Compare(a.Time, b.Time) })
-	fresh, err = in.atRest(ctx, fresh)
-	return fresh, held, err
+	slices.SortStableFunc(all.fresh, func(a, b seen) int { return cmp.Compare(a.Time, b.Time) })
+	return all, nil
 }
 
 // atRest waits until nobody can say any more that he has just written one of them, and

@@ -121,29 +121,13 @@ func (in *Instance) legibleAll(ctx context.Context, all []seen) (ok bool, err er
 // which that cannot be told stays where it is, and check names it. One of another form is whole, and
 // none of these.
 func (in *Instance) quarantine(ctx context.Context, name string, t Table, doubtful []seen) (steps []service.Step, err error) {
-	candidates, err := in.torn(t)
-	if err != nil {
-		return nil, err
-	}
-	lost, err := in.lost(ctx, t, append(candidates, doubtful...))
+	lost, err := in.lost(ctx, t, doubtful)
 	for _, s := range lost {
 		saved, gone := s.rows()
 		steps = append(steps, step(opQuarantine, service.Reversible, s.Path, quarantining{name, s.seen},
 			service.Message{ID: opQuarantine, Args: service.Args{"table": name, "path": s.Path, "detail": plain(s.err, in.path(s.Path)), "rows": saved, "lost": gone, "footer": s.groups != nil}}))
 	}
 	return steps, err
-}
-
-// torn are increments whose footers cannot be read.
-func (in *Instance) torn(t Table) (all []seen, err error) {
-	paths, err := in.find(t.Increments.Files)
-	for _, path := range paths {
-		s, gone := in.see(path)
-		if _, unread := footer.Read(path); gone == nil && unread != nil && in.unchanged(s) == nil {
-			all = append(all, s)
-		}
-	}
-	return all, err
 }
 
 // illegible is an increment of which not everything can be read.

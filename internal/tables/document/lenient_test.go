@@ -41,7 +41,7 @@ func TestNumbersThatAreNone(t *testing.T) {
 
 // What is no JSON besides stays a fault, at the same byte.
 func TestALenientReaderIsNoLenientParser(t *testing.T) {
-	for _, text := range []string{`{"a": NaN, "b"}`, `{"a": NaNs}`, `{NaN: 1}`, `{"a": nan}`, `{"a": 1NaN}`, `{"a": Inf}`, `{"a": -Infinit`, `{"a": NaN`} {
+	for _, text := range []string{`{"a": NaN, "b"}`, `{"a": NaNs}`, `{NaN: 1}`, `{"a": nan}`, `{"a": 1NaN}`, `{"a": Inf}`, `{"a": -Infini`, `{"a": NaN`} {
 		err := document.Read(document.NewLenient(strings.NewReader(text)), nil, nil)
 		var f *document.Fault
 		if !errors.As(err, &f) {

@@ -13,6 +13,10 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
+// mostBuffered bounds what is read at once of a column; most columns of an increment are far
+// smaller.
+const mostBuffered = 256 << 10
+
 // Pages is what walking through all pages of a file gave.
 type Pages struct {
 	Pages   int64
@@ -46,7 +50,7 @@ func (all *Pages) walk(ctx context.Context, file io.ReaderAt, size int64, m *for
 		return fmt.Errorf("%d bytes at %d of a file of %d: %w", length, from, size, parquet.ErrCorrupted)
 	}
 	section := &io.LimitedReader{R: io.NewSectionReader(file, from, length), N: length}
-	buffered := bufio.NewReaderSize(section, 256<<10)
+	buffered := bufio.NewReaderSize(section, int(min(length, mostBuffered)))
 	protocol := new(thrift.CompactProtocol).NewReader(buffered)
 	var values int64
 	for values < m.NumValues {
