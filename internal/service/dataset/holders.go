@@ -112,7 +112,9 @@ func (l *lockLook) judge(ctx context.Context, name string) error {
 		return nil
 	}
 	if len(named) > 0 {
-		return l.judgeHolders(ctx, name, sorted(named))
+		if seen, err := l.judgeHolders(ctx, name, sorted(named)); seen || err != nil {
+			return err
+		}
 	}
 	return l.unseen(name, path)
 }
@@ -159,13 +161,13 @@ func commandOf(pid int) string {
 }
 
 // judgeHolders judges processes that share one lock: the first that took it, and those that it
-// started meanwhile.
-func (l *lockLook) judgeHolders(ctx context.Context, name string, pids []int) error {
+// started meanwhile. seen is false where none of them lives: somebody else may have it from them.
+func (l *lockLook) judgeHolders(ctx context.Context, name string, pids []int) (seen bool, err error) {
 	h := holding{lock: name, since: l.in.env.Now()}
 	for _, pid := range pids {
 		p, err := procfs.NewProc(pid)
 		if err != nil {
-			continue // it has ended, and with it its lock
+			continue // it has ended
 		}
 		stat, err := p.Stat()
 		if err != nil {
@@ -174,15 +176,15 @@ func (l *lockLook) judgeHolders(ctx context.Context, name string, pids []int) er
 		l.see(&h, stat)
 	}
 	if len(h.pids) == 0 {
-		return nil
+		return false, nil
 	}
 	l.held++
 	if h.state(l) != stopped && l.in.env.Now().Sub(h.since) >= l.cfg.LockAtMost.Std() && !l.keeps(ctx, h) {
 		l.forget(h)
-		return ctx.Err()
+		return true, ctx.Err()
 	}
 	l.tell(h)
-	return nil
+	return true, nil
 }
 
 // holding is one lock with those who have it.

@@ -156,8 +156,9 @@ func (o *opener) read(text []byte) error {
 }
 
 // lockers are the processes that took a flock on a file, as the kernel lists them for
-// everybody. It leaves out those of other namespaces, and names a device that a file on a
-// file system made of others may not have.
+// everybody, and that cannot be looked into. It leaves out those of other namespaces, names a device
+// that a file on a file system made of others may not have, and goes on to name one that has
+// ended when another one has the lock from it.
 func lockers(of node) (pids []int, err error) {
 	text, err := os.ReadFile(filepath.Join(procDir, "locks"))
 	if err != nil {
@@ -169,9 +170,15 @@ func lockers(of node) (pids []int, err error) {
 		if len(f) < 6 || f[1] != "FLOCK" || f[5] != is {
 			continue
 		}
-		if pid, err := strconv.Atoi(f[4]); err == nil && pid > 0 && pid != os.Getpid() {
+		if pid, err := strconv.Atoi(f[4]); err == nil && pid > 0 && pid != os.Getpid() && shut(pid) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids, nil
+}
+
+// shut reports whether a process cannot be looked into.
+func shut(pid int) bool {
+	_, err := os.ReadDir(filepath.Join(procDir, strconv.Itoa(pid), "fd"))
+	return errors.Is(err, fs.ErrPermission)
 }
