@@ -29,10 +29,13 @@ func (in *Instance) convertDocument(ctx context.Context, cfg Config, c *conversi
 	}
 	draft, err := in.draftDocument(ctx, about, c, from)
 	if err != nil {
-		return done, errors.Join(err, in.unchanged(c.From...))
+		return done, in.moved(err, *c)
 	}
 	defer func() { _ = os.Remove(draft) }() // gone once it has taken the place
-	if err := errors.Join(in.proveDraft(ctx, *c, draft), in.unchanged(c.From...)); err != nil {
+	if err := in.proveDraft(ctx, *c, draft); err != nil {
+		return done, in.moved(err, *c)
+	}
+	if err := in.unchanged(c.From...); err != nil {
 		return done, err
 	}
 	return in.placed(about, draft, from, repeated)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -34,7 +35,7 @@ type column struct {
 // Tables of the database of a conversion. Keys are k0, k1 …, as they are written s0, s1 …, the
 // values that the other table gives v0, v1 …, those that lie there f0, f1 … by column.
 const (
-	given   = "_upkeep given"   // what the other table gives, a row per key
+	given   = "_upkeep given"   // a view: what the other table gives, a row per key
 	lying   = "_upkeep lying"   // a view: rows that lie there
 	twice   = "_upkeep twice"   // those of them whose key stands in several; the last has n = 1
 	single  = "_upkeep single"  // a view: the others
@@ -50,6 +51,7 @@ func (in *Instance) convertingAt(ctx context.Context, c conversion, h how, do fu
 	}
 	a := cfg.Copies[c.Copy]
 	from, onto := a.ends(c.Back)
+	h.memory = memory{bytes: 512 << 20, threads: 2} // what groups and joins of any size do with
 	h.budget, h.beside, h.only = -1, true, func(name string) bool { return name == from || name == onto }
 	if c.Back {
 		h.branches = onto
@@ -124,17 +126,19 @@ func (m *maker) give(ctx context.Context, made map[string]string) error {
 	folded := m.cfg.Tables[m.from].folded(m.a.By)
 	for i, column := range m.a.By {
 		written := "min(" + tables.Name(column) + ")"
-		if made[column] != "" {
+		switch {
+		case made[column] != "":
 			written = "(" + made[column] + ")"
+		case m.cfg.Tables[m.from].Fold[column] == "":
+			written = tables.Name(column) // DuckDB keeps texts of aggregates in memory, whatever its limit
 		}
 		parts = append(parts, fmt.Sprintf("(%s)::VARCHAR AS k%d, %s AS s%d", folded[i], i, written, i))
 	}
 	for i, name := range m.values {
 		parts = append(parts, fmt.Sprintf("(%s) AS v%d", made[name], i))
 	}
-	statement := fmt.Sprintf("CREATE TABLE %s AS SELECT count(*) AS %s, %s FROM %s GROUP BY %s", tables.Name(given), tables.Name(gathers), strings.Join(parts, ", "),
-		tables.Name(whole+m.from), strings.Join(folded, ", "))
-	if err := m.db.Do(ctx, statement); err != nil {
+	statement := fmt.Sprintf("SELECT count(*) AS %s, %s FROM %s GROUP BY %s", tables.Name(gathers), strings.Join(parts, ", "), tables.Name(whole+m.from), strings.Join(folded, ", "))
+	if err := m.layAside(ctx, statement); err != nil {
 		return err
 	}
 	row, err := m.db.One(ctx, fmt.Sprintf("SELECT count(*), coalesce(sum(%s) FILTER (WHERE %s), 0)::BIGINT FROM %s", tables.Name(gathers), nulls(m.keys()), tables.Name(given)))
@@ -149,6 +153,26 @@ func (m *maker) give(ctx context.Context, made map[string]string) error {
 	}
 	return m.meaning(ctx)
 }
+
+// layAside writes the rows of a statement down and reads them from there: a table in memory
+// costs some of it for every row, also of those that do not fit.
+func (m *maker) layAside(ctx context.Context, statement string) error {
+	types, names, err := typesOf(ctx, m.db, "("+statement+")")
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%[1]s::%[2]s AS %[1]s", tables.Name(name), kept(types[name]))
+	}
+	file := asideIn(m.scratch)
+	if err := m.db.Do(ctx, fmt.Sprintf("COPY (SELECT %s FROM (%s)) TO %s (FORMAT parquet)", strings.Join(names, ", "), statement, tables.Text(file))); err != nil {
+		return err
+	}
+	return m.db.Do(ctx, "CREATE VIEW "+tables.Name(given)+" AS FROM "+tables.From(tables.Parquet, file))
+}
+
+// asideIn is the file of a scratch directory to which rows are laid.
+func asideIn(scratch string) string { return filepath.Join(scratch, "aside.parquet") }
 
 // meaning refuses a copy whose rows are not what the declaration provides.
 func (m *maker) meaning(ctx context.Context) error {

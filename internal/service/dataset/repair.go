@@ -54,7 +54,11 @@ func (in *Instance) mend(ctx context.Context, m mending, op string, v *service.V
 	}
 	draft, places, err := in.mended(ctx, m, from, op == opSalvage)
 	if err != nil {
-		return done, fmt.Errorf("write %s anew: %w", m.Path, err)
+		err = fmt.Errorf("write %s anew: %w", m.Path, err)
+		if !repeated {
+			err = in.staleOr(err, seen{m.Path, m.Was})
+		}
+		return done, err
 	}
 	defer func() { _ = os.Remove(draft) }() // gone once it has taken the place
 	if done, err = in.placed(m, draft, from, repeated); err == nil {

@@ -118,7 +118,7 @@ func (s *store) start(ctx context.Context) error {
 		return fmt.Errorf("make room for tables: %w", err)
 	}
 	s.scratch = scratch
-	s.db, err = tables.Open(ctx, tables.Limits{Scratch: scratch, Memory: s.how.memory.bytes, Threads: s.how.memory.threads}, reachable, nil)
+	s.db, err = tables.Open(ctx, tables.Limits{Scratch: scratch, Memory: s.how.memory.bytes, Threads: s.how.memory.threads}, append(reachable, asideIn(scratch)), nil)
 	if err != nil {
 		return errors.Join(err, remove())
 	}
