@@ -2,18 +2,14 @@ package dataset
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"upkeep/internal/service"
-	"upkeep/internal/tables"
-	"upkeep/internal/tables/document"
 )
 
 // conversion is what a step of opConvert needs: one table of an agreement is written anew
@@ -98,13 +94,6 @@ func convertible(cfg Config) (names []string) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// unconverted says why nothing is converted.
-func (in *Instance) unconverted(reason string, more service.Args) error {
-	args := service.Args{"reason": reason, "target": in.env.Target, "table": "", "from": "", "path": "", "n": 0, "detail": "", "key": []string{}, "tables": []string{}}
-	maps.Copy(args, more)
-	return &service.Fault{ID: "dataset.not-converted", Args: args, Err: fmt.Errorf("convert: %s: %w", reason, service.ErrRefused)}
 }
 
 // planOne is the step of one conversion. Rows are dropped of a copy whose source has lost
@@ -227,177 +216,10 @@ func placeOf(t Table) string {
 	return filepath.Clean(t.Files[0])
 }
 
-// allowed says what the declaration, and what lies there, do not allow.
-func (in *Instance) allowed(cfg Config, c conversion) error {
-	a := cfg.Copies[c.Copy]
-	from, onto := a.ends(c.Back)
-	t := cfg.Tables[onto]
-	about := service.Args{"table": onto, "from": from, "path": c.Onto.Path, "key": t.identity()}
-	switch {
-	case !covers(a.By, t.identity()):
-		return in.unconverted("finer", about)
-	case len(a.made(c.Back)) == 0:
-		return in.unconverted("undeclared", about)
-	case t.Document == "" && tables.FormatOf(c.Onto.Path) != tables.Parquet:
-		return in.unconverted("format", about)
-	case len(c.From) == 0:
-		return in.unconverted("missing", service.Args{"table": onto, "from": from})
-	case c.anew() && t.Document != "":
-		return in.unconverted("no-document", about)
-	}
-	if _, err := os.Stat(filepath.Dir(in.path(c.Onto.Path))); err != nil {
-		return in.unconverted("no-directory", service.Args{"table": onto, "path": filepath.Dir(c.Onto.Path)})
-	}
-	return in.noneWaits(cfg, a.Copy)
-}
-
-// identity are the columns that tell rows of a table apart.
-func (t Table) identity() []string {
-	if t.Document == "" {
-		return t.Key
-	}
-	rows, err := document.ParsePattern(t.Rows)
-	if err != nil {
-		return t.Key
-	}
-	return rows.Captures()
-}
-
-func covers(by, key []string) bool {
-	return !slices.ContainsFunc(key, func(column string) bool { return !slices.Contains(by, column) })
-}
-
 // made are the columns that are written in one direction, with what gives them.
 func (a Agreement) made(back bool) map[string]string {
 	if back {
 		return a.Back
 	}
 	return a.Columns
-}
-
-// noneWaits refuses while increments of the copy wait: their rows are in neither table. A
-// copy that is not there holds none, and no merge can take them in before it is.
-func (in *Instance) noneWaits(cfg Config, table string) error {
-	t := cfg.Tables[table]
-	files, err := in.find(t.Files)
-	if err != nil || len(files) == 0 || len(t.Increments.Files) == 0 {
-		return err
-	}
-	waiting, err := in.unmerged(t, files)
-	if err != nil || len(waiting) == 0 {
-		return err
-	}
-	return in.unconverted("increments", service.Args{"table": table, "n": len(waiting), "path": in.within(waiting[0]), "detail": in.within(files[0])})
-}
-
-// moved says that a file changed where that is why it could not be read.
-func (in *Instance) moved(err error, c conversion) error {
-	if err == nil {
-		return nil
-	}
-	if stale := in.standing(c); stale != nil {
-		return fmt.Errorf("%w (%s)", stale, err.Error()) // what was read of a file that moved means nothing
-	}
-	return err
-}
-
-// standing gives an error that wraps ErrStale where one of the files is another by now.
-func (in *Instance) standing(c conversion) error {
-	if err := in.unchanged(c.From...); err != nil {
-		return err
-	}
-	if !c.anew() {
-		return in.unchanged(c.Onto)
-	}
-	if _, err := stateOf(in.path(c.Onto.Path)); !errors.Is(err, service.ErrNotFound) {
-		return changed(c.Onto.Path, err)
-	}
-	return nil
-}
-
-// doConvert writes the file anew beside it, compares it with what it was made of, and only
-// then puts it in its place, under the writers' locks.
-func (in *Instance) doConvert(ctx context.Context, s service.Step, r service.Report) (out service.Outcome, err error) {
-	c, err := argsOf[conversion](s)
-	if err != nil {
-		return out, err
-	}
-	cfg, _, err := in.declare(ctx, in.dir)
-	if err != nil {
-		return out, err
-	}
-	write := in.convertFile
-	if c.Back {
-		write = in.convertDocument
-	}
-	err = in.locked(ctx, false, func() error {
-		done, err := write(ctx, cfg, &c)
-		if err != nil {
-			return err
-		}
-		r.Add(done.Is.Size, done.Is.Size)
-		c.tell(cfg, done, &out.Verdict)
-		out.Result, err = json.Marshal(done)
-		return errors.Join(err, in.forget(ctx, cfg, c))
-	})
-	return out, in.full(err)
-}
-
-// forget lets the next check begin anew with what a copy holds: it may be less than it held,
-// and what its source holds is judged by itself.
-func (in *Instance) forget(ctx context.Context, cfg Config, c conversion) error {
-	if c.Back || in.env.State == nil {
-		return nil
-	}
-	return in.env.State.Set(ctx, stateOfPast+" "+cfg.Copies[c.Copy].Copy, "")
-}
-
-// tell says what became of the rows.
-func (c conversion) tell(cfg Config, done replaced, v *service.Verdict) {
-	t := c.Tally
-	from, onto := cfg.Copies[c.Copy].ends(c.Back)
-	facts := map[string]any{"rows_in": t.In, "rows_before": t.Before, "rows_new": t.New, "rows_changed": t.Changed, "rows_doubled": t.Doubled, "rows_after": t.After,
-		"changed": t.fields(), "original": done.Kept}
-	if c.Back {
-		facts["rows_kept"] = t.Alone
-	} else {
-		facts["rows_dropped"] = t.Alone
-	}
-	if t.Alone > 0 {
-		facts["why"] = "not in " + from
-	}
-	for name, value := range facts {
-		v.Set(onto+"_"+name, value)
-	}
-}
-
-// undoConvert brings the original back; a file that was made where none was is put away.
-func (in *Instance) undoConvert(ctx context.Context, done json.RawMessage) ([]service.Step, error) {
-	var r replaced
-	if err := json.Unmarshal(done, &r); err != nil {
-		return nil, fmt.Errorf("read what was done: %w", err)
-	}
-	if r.Kept != "" || r.Path == "" {
-		return in.undoReplace(ctx, done)
-	}
-	return []service.Step{step(opPutAway, service.Reversible, r.Path, r, service.Message{ID: opPutAway, Args: service.Args{"path": r.Path}})}, nil
-}
-
-// doPutAway moves a file to where originals are kept, as long as nobody changed it.
-func (in *Instance) doPutAway(ctx context.Context, s service.Step, _ service.Report) (o service.Outcome, err error) {
-	r, err := argsOf[replaced](s)
-	if err != nil {
-		return o, err
-	}
-	err = in.locked(ctx, false, func() error {
-		if in.unchanged(seen{r.Path, r.Is}) == nil {
-			_, err := in.putAway(seen{r.Path, r.Is})
-			return err
-		}
-		if _, err := stateOf(in.path(r.Path)); errors.Is(err, service.ErrNotFound) && in.keptState(r.Is) != "" {
-			return nil // it is away already
-		}
-		return changed(r.Path, nil)
-	})
-	return o, in.full(err)
 }
