@@ -99,6 +99,8 @@ func Capabilities() []Capability {
 		{"logs", reflect.TypeFor[LogSource]()},
 		{"list", reflect.TypeFor[Lister]()},
 		{"switch", reflect.TypeFor[Switcher]()},
+		{"halt", reflect.TypeFor[Halter]()},
+		{"recover", reflect.TypeFor[Recoverer]()},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"upkeep/internal/diag"
 	"upkeep/internal/quantity"
@@ -32,6 +33,9 @@ type Config struct {
 	Growth Growth `yaml:"growth"`
 	// Workers asks upkeep tune how many may run; an empty one does not.
 	Workers Workers `yaml:"workers"`
+	// StopWithin is how long a process may take to end after it was asked to, where
+	// upkeep ends it: before the files that it writes are replaced. Then it is killed.
+	StopWithin quantity.Duration `yaml:"stop_within"`
 }
 
 // Count is a range. Max 0 means no limit.
@@ -56,6 +60,7 @@ func (c *Config) Defaults() {
 	c.Expect = Alive
 	c.Count.Min = 1
 	c.Growth.Over, c.Growth.AtLeast = growthOver, growthAtLeast
+	c.StopWithin = quantity.Duration(30 * time.Second)
 }
 
 // Validate reports every problem at once, by path.
@@ -83,6 +88,9 @@ func (c *Config) Validate() (p diag.List) {
 	}
 	c.Growth.validate(&p)
 	c.Workers.validate(&p)
+	if c.StopWithin < 0 {
+		p.Addf("stop_within", "must not be negative")
+	}
 	return p
 }
 

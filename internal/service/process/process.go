@@ -1,8 +1,8 @@
 // Package process watches programs by their exact command line, executable or pid
 // file: whether as many run as declared, whether they still do something, how their
-// memory grows, and how many of them are right. It signals, starts or stops none by itself: to
-// restart what leaks it runs the program that is declared for that. A program inside a container is better
-// watched by the kind compose.
+// memory grows, and how many of them are right. It ends them only where somebody agreed to a
+// plan that says so, and starts none by itself: to restart what leaks it runs the program that
+// is declared for that. A program inside a container is better watched by the kind compose.
 package process
 
 import (
@@ -22,6 +22,7 @@ var (
 
 	_ service.Maintainer = (*Instance)(nil)
 	_ service.Doer       = (*Instance)(nil)
+	_ service.Halter     = (*Instance)(nil)
 )
 
 //go:embed text.yaml

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -51,6 +52,13 @@ func play(role string) {
 	case "look":
 		look(os.Args[1], os.Args[2])
 		return
+	case "deaf":
+		signal.Ignore(syscall.SIGTERM)
+	case "supervisor":
+		fmt.Println("ready")
+		for {
+			keep(os.Args[1])
+		}
 	case "client":
 		defer runtime.KeepAlive(dial(os.Args[len(os.Args)-1]))
 	}
@@ -75,6 +83,17 @@ func grow() {
 		fmt.Print(".")
 	}
 	runtime.KeepAlive(all)
+}
+
+// keep starts a program and waits for its end.
+func keep(name string) {
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := &exec.Cmd{Path: exe, Args: []string{name}, Env: append(os.Environ(), "UPKEEP_TEST_ROLE=wait"), Stdin: os.Stdin,
+		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
+	_ = cmd.Run() // that it was ended is what is wanted
 }
 
 // dial opens four connections that are never read.
