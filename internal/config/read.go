@@ -229,11 +229,21 @@ func (r *reader) dependencies() {
 		if named, ok := s.Config.(interface{ Peers() []service.PeerRef }); ok {
 			for _, peer := range named.Peers() {
 				r.target("services."+s.Name+"."+peer.Path, peer.Target)
+				r.offersTo("services."+s.Name+"."+peer.Path, peer)
 			}
 		}
 		// Each cycle is reported once, where its first service stands.
 		if cycle := cycleFrom(s.Name, after); cycle != nil && firstOf(names, cycle) == s.Name {
 			r.addf("services."+s.Name+".after", "waits for itself: %s", strings.Join(cycle, " → "))
+		}
+	}
+}
+
+// offersTo reports a service that cannot do what another one needs it for.
+func (r *reader) offersTo(path string, peer service.PeerRef) {
+	for _, s := range r.config.Services {
+		if s.Name == peer.Target && peer.Offers != "" && !s.Kind.Offers(peer.Offers) {
+			r.addf(path, "the kind %s does not offer %s", s.Kind.Name(), peer.Offers)
 		}
 	}
 }

@@ -47,6 +47,7 @@ func makers() map[string]func(a *App, ctx context.Context, id string, req Reques
 		"merge":     (*App).maintainOp,
 		"dedup":     (*App).maintainOp,
 		"convert":   (*App).maintainOp,
+		"recover":   (*App).recoverOp,
 	}
 }
 

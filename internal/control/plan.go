@@ -25,6 +25,7 @@ func (a *App) keepPlan(ctx context.Context, plan journal.Plan) (journal.Plan, er
 		return plan, err
 	}
 	if known, err := j.Plan(ctx, plan.Digest); err == nil && known.Applied == "" {
+		known.Steps = plan.Steps // with what is told of the present now
 		return known, nil
 	}
 	if err := j.SavePlan(ctx, plan); err != nil {
@@ -177,6 +178,10 @@ func (a *App) Undo(ctx context.Context, id string) (Request, error) {
 	}
 	if tends(run.Verb) {
 		return caredFor(run), nil
+	}
+	if run.Verb == "recover" {
+		req, err := decodeRequest(run.Args)
+		return Request{Verb: run.Verb, Targets: req.Targets, Undoes: run.ID}, err
 	}
 	if run.Verb != "restore" {
 		return Request{}, fmt.Errorf("run %s (%s) changed nothing that could be undone: %w", run.ID, run.Verb, service.ErrRefused)

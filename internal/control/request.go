@@ -16,6 +16,7 @@ type Request struct {
 	Targets []string `json:"targets,omitempty"` // none = all
 	Point   string   `json:"point,omitempty"`
 	Only    string   `json:"only,omitempty"`
+	From    string   `json:"from,omitempty"`    // of recover: a copy beside or a point; "" = the newest that is right
 	To      string   `json:"to,omitempty"`      // of convert: the table that is written anew
 	Discard []string `json:"discard,omitempty"` // targets whose present content is given up unsaved
 	Sample  float64  `json:"sample,omitempty"`  // share of the parts that verify reads; 0 = every one

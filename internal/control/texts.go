@@ -11,6 +11,7 @@ import (
 	"upkeep/internal/capability/logs"
 	"upkeep/internal/capability/maintain"
 	"upkeep/internal/capability/reconcile"
+	recovery "upkeep/internal/capability/recover"
 	"upkeep/internal/capability/report"
 	"upkeep/internal/capability/restore"
 	"upkeep/internal/capability/tune"
@@ -45,6 +46,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "logs", Text: logs.Words()},
 		catalogue.Source{Prefix: "data", Text: data.Words()},
 		catalogue.Source{Prefix: "tune", Text: tune.Words()},
+		catalogue.Source{Prefix: "recover", Text: recovery.Words()},
 		catalogue.Source{Prefix: "maintain", Text: maintain.Words()},
 		catalogue.Source{Prefix: "report", Text: report.Words()},
 		catalogue.Source{Prefix: "report", Text: report.ResultsWords()},

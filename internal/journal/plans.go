@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -174,7 +175,7 @@ func storePlan(ctx context.Context, tx *sql.Tx, p Plan) error {
 
 // Digest names what a plan does: "sha256:" and hex over System, Verb, Args,
 // Config and Steps as JSON with sorted keys and no spaces. Who made it, and when,
-// does not count.
+// does not count, nor does what is told beside a step.
 func Digest(p Plan) string {
 	text, err := canonical(struct {
 		System string          `json:"system"`
@@ -182,12 +183,21 @@ func Digest(p Plan) string {
 		Args   json.RawMessage `json:"args"`
 		Config string          `json:"config"`
 		Steps  []service.Step  `json:"steps"`
-	}{p.System, p.Verb, p.Args, p.Config, p.Steps})
+	}{p.System, p.Verb, p.Args, p.Config, unnoted(p.Steps)})
 	if err != nil {
 		return "" // not JSON, so no plan: SavePlan refuses it
 	}
 	sum := sha256.Sum256(text)
 	return digestPrefix + hex.EncodeToString(sum[:])
+}
+
+// unnoted are steps without what is told beside them.
+func unnoted(steps []service.Step) []service.Step {
+	bare := slices.Clone(steps)
+	for i := range bare {
+		bare[i].Note = service.Message{}
+	}
+	return bare
 }
 
 // canonical encodes v so that equal values give equal bytes, whatever the order

@@ -116,4 +116,5 @@ type Queue struct {
 type PeerRef struct {
 	Path   string // of the key: "broker"
 	Target string
+	Offers string // the capability that it must have; "" = none
 }

@@ -13,6 +13,9 @@ type Step struct {
 	Seen   string          `json:"seen,omitempty"`   // identity the plan was made for; stale when it changed
 	Risk   Risk            `json:"risk"`
 	Title  Message         `json:"title"`
+	// Note is what a reader is told of the present beside it. It may move while the plan stays
+	// the same, and is not hashed.
+	Note Message `json:"note,omitzero"`
 }
 
 // Risk says what a step can do to somebody's data or service.

@@ -51,7 +51,7 @@ func (t Text) problem(s Section, p *journal.Problem, target string) told {
 		title = t.say("with-detail", args{"title": title, "detail": detail})
 	}
 	lead := "problem-" + s.Verb
-	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "maintain", "reconcile", "logs", "tune", "diagnose", "repair", "merge", "dedup", "convert"}, s.Verb) {
+	if !slices.Contains([]string{"check", "backup", "verify", "drill", "restore", "recover", "maintain", "reconcile", "logs", "tune", "diagnose", "repair", "merge", "dedup", "convert"}, s.Verb) {
 		lead = "problem-other"
 	}
 	return told{Title: t.say(lead, args{"why": title}), Consequence: consequence, Fix: fix}
@@ -90,6 +90,10 @@ func (t Text) Summary(s Section) string {
 		return t.say("reconcile", args{"score": agreement(s.Run), "agree": clean(s)}) + t.accepted(s)
 	case s.Verb == "logs" && len(s.failed()) == 0:
 		return t.say("logs", args{"lines": sum(s.Run, "lines"), "errors": sum(s.Run, "errors"), "templates": sum(s.Run, "templates")}) + t.accepted(s)
+	case s.Verb == "recover" && brought(s.Run) != nil && len(s.failed()) == 0:
+		return t.say("recover", brought(s.Run)) + t.accepted(s)
+	case s.Verb == "recover":
+		return t.tally(s)
 	case s.Verb == advising && len(s.failed()) == 0:
 		return strings.Join(kept(t.say("tune", args{"n": sum(s.Run, "settings")}), t.tally(s.byLine())), "  ")
 	case s.Verb == "convert" && rows(s.Run, converted()) != nil && len(s.failed()) == 0:
@@ -201,6 +205,16 @@ func sum(run journal.Run, fact string) float64 {
 		total += n
 	}
 	return total
+}
+
+// brought is what a recovery has put in its place; nil where it put nothing there.
+func brought(run journal.Run) args {
+	for _, target := range run.Targets {
+		if from := target.Facts["recovered_from"]; from != nil {
+			return args{"path": target.Facts["recovered"], "from": from, "at": target.Facts["recovered_at"], "rows": target.Facts["recovered_rows"]}
+		}
+	}
+	return nil
 }
 
 // united and converted are the ends of the names of facts about rows.

@@ -53,6 +53,12 @@ type Config struct {
 	LockAtMost quantity.Duration `yaml:"lock_at_most"`
 	// Batches say how programs make the rows; upkeep tune then says how large one should be.
 	Batches Batches `yaml:"batches"`
+	// Writers are targets whose processes write into the store: [batch, smart]. upkeep data
+	// recover ends them before it replaces anything.
+	Writers []string `yaml:"writers"`
+	// Saves are copies of a table's file that people and programs left beside it, by the table:
+	// {leaves: ["master_*.json", "backups/**/master.json"]}. upkeep data recover looks through them.
+	Saves map[string][]string `yaml:"saves"`
 }
 
 // Table is files of one format, or objects within a JSON document.
@@ -84,6 +90,9 @@ type Table struct {
 	// Created is a field at the top of the document that stays as long as the document is
 	// the same: when it changes, the document was made anew.
 	Created string `yaml:"created"`
+	// Updated is a field at the top of the document that says when it was last written. Without
+	// it that is the newest time that stands anywhere in the file.
+	Updated string `yaml:"updated"`
 	// Derived are columns that follow from others: {success_rate: "success / total"}. Rows
 	// in which either is null are not judged.
 	Derived map[string]string `yaml:"derived"`
@@ -188,6 +197,7 @@ func (c *Config) Validate() (p diag.List) {
 	c.validateCopying(&p)
 	c.validateReports(&p)
 	c.batches(&p)
+	c.validateSaves(&p)
 	for name, m := range c.Metrics {
 		c.metric("metrics."+name, name, m, &p)
 	}
@@ -251,8 +261,8 @@ func (t Table) validateFormat(path string, p *diag.List) {
 
 func (t Table) validateDocument(path string, p *diag.List) {
 	if t.Document == "" {
-		if t.Rows != "" || t.Created != "" || len(t.Levels) > 0 {
-			p.Addf(path, "rows, created and levels are of a document")
+		if t.Rows != "" || t.Created != "" || t.Updated != "" || len(t.Levels) > 0 {
+			p.Addf(path, "rows, created, updated and levels are of a document")
 		}
 		return
 	}

@@ -80,6 +80,8 @@ func (in *Instance) backs() map[string]undoing {
 		opQuarantine: in.undoClear,
 		opRescue:     in.undoRescue,
 		opConvert:    in.undoConvert,
+		opPut:        in.undoConvert,
+		opRebuild:    in.undoRebuild,
 	}
 }
 

@@ -34,7 +34,7 @@ func (in *Instance) Scratch(ctx context.Context, c service.Copy, _ service.Repor
 
 // Sweep removes the directories that killed runs left.
 func (in *Instance) Sweep(ctx context.Context) error {
-	for _, purpose := range []string{drillPurpose, stagePurpose, scratchPurpose} {
+	for _, purpose := range []string{drillPurpose, stagePurpose, scratchPurpose, viewPurpose} {
 		left, err := in.env.Leftovers(purpose)
 		if err != nil {
 			return fmt.Errorf("look for leftovers: %w", err)

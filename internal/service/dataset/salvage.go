@@ -67,8 +67,17 @@ func saves(cfg Config, names []string, file *os.File) (document.Saved, error) {
 // disk. What an earlier try left under its name is removed, never written to: it may be
 // a second name of an original.
 func (in *Instance) draft(m mending, n int, write func(*os.File) error) (path string, err error) {
+	return in.draftLike(m, n, func(f *os.File) error { return owned(f, in.path(m.Path)) }, write)
+}
+
+func (in *Instance) draftPath(m mending, n int) string {
 	dir, base := filepath.Split(in.path(m.Path))
-	path = filepath.Join(dir, fmt.Sprintf("%s%d-%s", draftOf, n, base))
+	return filepath.Join(dir, fmt.Sprintf("%s%d-%s", draftOf, n, base))
+}
+
+// draftLike is a draft whose owner and mode are those of something else.
+func (in *Instance) draftLike(m mending, n int, own, write func(*os.File) error) (path string, err error) {
+	path = in.draftPath(m, n)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
@@ -76,7 +85,7 @@ func (in *Instance) draft(m mending, n int, write func(*os.File) error) (path st
 	if err != nil {
 		return "", err
 	}
-	if err := errors.Join(write(f), owned(f, in.path(m.Path)), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(write(f), own(f), f.Sync(), f.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(path))
 	}
 	return path, nil

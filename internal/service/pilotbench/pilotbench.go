@@ -59,13 +59,19 @@ type Config struct {
 	// Batches are what the store does not tell: {overhead: 30s, lost_every: 8h, timeout: 20m,
 	// checkpoint: 10, size: 20}. How long an item takes is known where the database says it.
 	Batches dataset.Batches `yaml:"batches"`
+	// Writers are targets whose processes write into the store: [batch, smart, parallel]. upkeep
+	// data recover ends them before it replaces anything.
+	Writers []string `yaml:"writers"`
+	// Saves are copies of the database that people and programs left beside it. upkeep data
+	// recover looks through them.
+	Saves []string `yaml:"saves"`
 }
 
 // Defaults are those of a declaration that says nothing.
 func (c *Config) Defaults() {
 	var of dataset.Config
 	of.Defaults()
-	c.ReadAtCheck, c.LockWait, c.LockAtMost, c.Also = of.ReadAtCheck, of.LockWait, of.LockAtMost, beside()
+	c.ReadAtCheck, c.LockWait, c.LockAtMost, c.Also, c.Saves = of.ReadAtCheck, of.LockWait, of.LockAtMost, beside(), saves()
 	c.Increments = dataset.Increments{Files: []string{"pilot_bench_parquet_data/incremental/increment_*.parquet"}, AtMost: 100, MaxAge: dayOfIncrements}
 }
 
@@ -77,6 +83,7 @@ func (c *Config) Validate() (p diag.List) {
 	c.validateSides(&p)
 	glob.Validate(&p, "also", c.Also)
 	glob.Validate(&p, "exclude", c.Exclude)
+	glob.Validate(&p, "saves", c.Saves)
 	if c.LockWait < 0 {
 		p.Addf("lock_wait", "must not be negative")
 	}
@@ -120,6 +127,7 @@ func (c Config) declare(ctx context.Context, m memory, dir string) (d dataset.Co
 	if err != nil {
 		return d, nil, err
 	}
+	d.Writers = c.Writers
 	if there.json {
 		more, err := c.declareDatabase(dir, &d)
 		if err != nil {
@@ -149,6 +157,7 @@ func (c Config) declareDatabase(dir string, d *dataset.Config) (unknown []servic
 		d.Tables["database"] = plainDatabase()
 		unknown = append(unknown, service.Finding{ID: "pilotbench.version-unknown", Severity: service.Unknown, Subject: master, Args: service.Args{"path": master, "version": version}})
 	}
+	c.save(d)
 	return unknown, nil
 }
 

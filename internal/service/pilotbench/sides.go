@@ -45,6 +45,9 @@ func (c Config) sides(ctx context.Context, m memory, dir string) (t there, found
 	t = there{json: c.JSON != none, parquet: c.Parquet != none}
 	if t.json && !json && parquet {
 		if t.json, err = m.had(ctx, "past leaves", "past models", "past groups"); err == nil && !t.json {
+			t.json, err = c.copied(dir)
+		}
+		if err == nil && !t.json {
 			found = append(found, absent(master, "json"))
 		}
 	}

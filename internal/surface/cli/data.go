@@ -17,7 +17,7 @@ import (
 
 func (c *cli) dataCommand() *cobra.Command {
 	cmd := c.group("data")
-	cmd.AddCommand(c.targetVerb("diagnose", "[TARGET…]"), c.careCommand("repair"), c.careCommand("merge"), c.careCommand("dedup"), c.careCommand("convert"), c.queryCommand(), c.dataExportCommand())
+	cmd.AddCommand(c.targetVerb("diagnose", "[TARGET…]"), c.careCommand("repair"), c.careCommand("merge"), c.careCommand("dedup"), c.careCommand("convert"), c.recoverCommand(), c.queryCommand(), c.dataExportCommand())
 	return cmd
 }
 

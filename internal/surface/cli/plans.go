@@ -182,6 +182,13 @@ func (c *cli) printPlan(p journal.Plan) {
 	fmt.Fprintln(c.Out, c.say("cli.plan-head", "verb", p.Verb, "digest", p.Digest))
 	for _, s := range c.planSteps(p.Steps) {
 		fmt.Fprintln(c.Out, "  "+c.say("cli.plan-step", "what", s.Title, "risk", c.say("cli.risk-"+string(s.Risk))))
+		c.printNote(s)
+	}
+}
+
+func (c *cli) printNote(s planStepView) {
+	if s.Note != "" {
+		fmt.Fprintln(c.Out, "    "+s.Note)
 	}
 }
 
@@ -193,11 +200,12 @@ func (c *cli) showPlan(p journal.Plan) error {
 func (c *cli) planCommand() *cobra.Command {
 	cmd := c.command("plan", "VERB [ARG…]")
 	only := cmd.Flags().String("only", "", c.say("cli.flag-only"))
+	from := cmd.Flags().String("from", "", c.say("cli.flag-from"))
 	discard := cmd.Flags().StringArray("discard-current", nil, c.say("cli.flag-discard"))
 	to := c.ontoFlag(cmd, "convert")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
-		req, err := c.planned(args, *only, *discard)
+		req, err := c.planned(args, *only, *from, *discard)
 		if err != nil {
 			return err
 		}
@@ -227,7 +235,7 @@ func (c *cli) planCommand() *cobra.Command {
 }
 
 // planned reads what is to be planned; nothing is, without arguments.
-func (c *cli) planned(args []string, only string, discard []string) (control.Request, error) {
+func (c *cli) planned(args []string, only, from string, discard []string) (control.Request, error) {
 	verb := first(args)
 	req := control.Request{Verb: verb, Only: only, Discard: discard}
 	switch verb {
@@ -235,6 +243,10 @@ func (c *cli) planned(args []string, only string, discard []string) (control.Req
 		return req, nil
 	case "check", "backup", "maintain", "repair", "merge", "dedup", "convert":
 		req.Targets = args[1:]
+	case "recover":
+		if req.Targets, req.From = args[1:], from; len(req.Targets) != 1 {
+			return req, c.misuse("plan-recover")
+		}
 	case "verify", "drill", "restore":
 		if len(args) > 1 {
 			req.Point, req.Targets = args[1], args[2:]
@@ -247,6 +259,8 @@ func (c *cli) planned(args []string, only string, discard []string) (control.Req
 		return req, c.misuse("plan-point")
 	case verb == "verify" && len(req.Targets) > 0:
 		return req, c.misuse("plan-verify")
+	case verb != "recover" && from != "":
+		return req, c.misuse("plan-from", "verb", verb)
 	case verb != "restore" && (only != "" || len(discard) > 0):
 		return req, c.misuse("plan-flags", "verb", verb)
 	}

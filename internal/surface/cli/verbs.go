@@ -183,6 +183,7 @@ func (c *cli) showSteps(verb string, steps []service.Step) error {
 	}
 	for _, s := range c.planSteps(steps) {
 		fmt.Fprintln(c.Out, c.say("cli.would", "what", s.Title, "risk", c.say("cli.risk-"+string(s.Risk))))
+		c.printNote(s)
 	}
 	return nil
 }

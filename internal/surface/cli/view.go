@@ -84,6 +84,7 @@ type planStepView struct {
 	Op     string          `json:"op"`
 	Risk   service.Risk    `json:"risk"`
 	Title  string          `json:"title"`
+	Note   string          `json:"note,omitempty"` // of the present; the plan is not made for it
 	Args   json.RawMessage `json:"args,omitempty"`
 }
 
@@ -139,7 +140,11 @@ func (c *cli) planView(p journal.Plan) *planView {
 func (c *cli) planSteps(steps []service.Step) []planStepView {
 	views := []planStepView{}
 	for _, s := range steps {
-		views = append(views, planStepView{s.ID, s.Target, s.Op, s.Risk, c.words.Message(s.Title.ID, s.Title.Args), s.Args})
+		view := planStepView{ID: s.ID, Target: s.Target, Op: s.Op, Risk: s.Risk, Title: c.words.Message(s.Title.ID, s.Title.Args), Args: s.Args}
+		if s.Note.ID != "" {
+			view.Note = c.words.Message(s.Note.ID, s.Note.Args)
+		}
+		views = append(views, view)
 	}
 	return views
 }
