@@ -15,7 +15,7 @@ import (
 // resultsCommand makes a results store, or harms it, or writes the example's declaration of
 // one.
 //
-//	results make DIR [json=3.0] [parquet=C] [models=2] [rows=500] [increments=3] [increment-rows=50] [logs=3]
+//	results make DIR [json=3.0] [parquet=C] [models=2] [rows=500] [increments=3] [increment-rows=50] [backups=yes] [logs=3]
 //	results break DIR FAULT
 //	results declaration FILE
 func resultsCommand(ts *testscript.TestScript, neg bool, args []string) {
@@ -59,6 +59,8 @@ func shapeOf(ts *testscript.TestScript, args []string) results.Shape {
 			s.Increments = n
 		case "increment-rows":
 			s.IncrementRows = n
+		case "backups":
+			s.Backups = value == "yes"
 		case "logs":
 			s.Logs = n
 		default:
