@@ -2,6 +2,20 @@
 // Parquet whose tables, keys, derived numbers and copies are declared. It reads what
 // the contents mean only from that declaration; other packages make one for stores whose
 // form is known (pilotbench).
+//
+// Its files, by what they are about:
+//   - what is declared: config, reports, convert_config, and batches in advice;
+//   - what lies there, as tables of a database: store, files, documents, footers, seen, links;
+//   - what is judged: check, rules, levels, agree, waiting; less than there was: history, losses; locks:
+//     holders, openers, shown;
+//   - what is asked: query, summary, advice; every few seconds: collect, measured;
+//   - copies: backup, stage, members, manifest, verify, restore, drill, extract;
+//   - care that somebody asks for, all of it listed in curate: repair (plan, mended, salvage), merge and dedup
+//     (union, noted, foreseen, tolerance, clear, unmerge), convert (convert_…), and what cannot be read:
+//     quarantine, rescue. How a file gives its place to another one and comes back: kept; under the
+//     writers' locks: lock; when originals go: originals;
+//   - bringing a store back: recovery lists what could, judgement says why not, chosen and recover do it,
+//     rebuild makes what follows from it; saves, moment.
 package dataset
 
 import (
