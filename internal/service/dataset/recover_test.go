@@ -120,6 +120,20 @@ func TestWhatACheckHasSeenCounts(t *testing.T) {
 	}
 }
 
+// A copy is named by its path or the end of it, however much of it is typed.
+func TestACopyIsNamed(t *testing.T) {
+	in := lost(t, map[string]string{"a.json": "", "old/b/a 2.json": doc("02", "5", gpt5), "a_1.json": doc("03", "9", gpt5, qwen4)})
+	for _, from := range []string{"a 2.json", "b/a 2.json", "./old/b/a 2.json", "store/old/b/a 2.json", in.path("old/b/a 2.json")} {
+		steps, err := in.Recovery(t.Context(), wanted(from))
+		if err != nil || len(steps) != 1 || steps[0].Title.Args["name"] != "old/b/a 2.json" {
+			t.Errorf("%s: %+v, %v", from, steps, err)
+		}
+	}
+	if _, err := in.Recovery(t.Context(), wanted("2.json")); !errors.Is(err, service.ErrNotFound) {
+		t.Errorf("a piece of a name: %v", err)
+	}
+}
+
 func TestNothingIsRight(t *testing.T) {
 	in := lost(t, map[string]string{"a.json": "{", "a_1.json": doc("04", "0")})
 	_, err := in.Recovery(t.Context(), wanted(""))

@@ -179,16 +179,12 @@ const mostPassed = 20
 
 func shown(steps []service.Step) []service.Step { return steps[:min(len(steps), mostPassed)] }
 
-// named finds the one that is asked for, by its path, the end of it, or its point.
+// named finds the one that is asked for.
 func (r *recovering) named() (*save, error) {
-	from := filepath.Clean(r.wanted.From)
 	var found []*save
 	for _, s := range r.newestFirst() {
-		for _, name := range append([]string{s.Name}, s.Also...) {
-			if name == from || strings.HasSuffix(name, string(filepath.Separator)+from) || s.Point != "" && strings.HasPrefix(name, from) {
-				found = append(found, s)
-				break
-			}
+		if slices.ContainsFunc(append([]string{s.Name}, s.Also...), r.called) {
+			found = append(found, s)
 		}
 	}
 	if len(found) != 1 {
@@ -199,6 +195,16 @@ func (r *recovering) named() (*save, error) {
 		return nil, r.unfit(found[0], why)
 	}
 	return found[0], nil
+}
+
+// called reports whether somebody means a copy: by its path or the end of that, or by its
+// point or the beginning of that.
+func (r *recovering) called(name string) bool {
+	if slices.ContainsFunc(r.wanted.Points, func(t service.Taken) bool { return t.Point == name }) {
+		return strings.HasPrefix(name, r.wanted.From)
+	}
+	path, from := r.in.path(name), filepath.Clean(r.wanted.From)
+	return path == from || strings.HasSuffix(path, string(filepath.Separator)+from)
 }
 
 func (r *recovering) unknown(n int) error {
