@@ -90,6 +90,11 @@ func (a *App) savingFirst(ctx context.Context, id string, targets []inventory.Ta
 	if a.Config.Repository.Path == "" && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if a.Config.Repository.Path != "" { // no writer is ended for a copy that cannot be taken
+		if _, err := a.repositoryOptions(ctx); err != nil {
+			return nil, err
+		}
+	}
 	in, err := targets[0].Open()
 	if err != nil {
 		return nil, err
