@@ -46,7 +46,7 @@ func (in *Instance) rebuild(ctx context.Context, s service.Step, r service.Repor
 		return o, fmt.Errorf("copy %s: it is not declared any more: %w", b.Copy, service.ErrStale)
 	}
 	same, err := in.agrees(ctx, b.Copy, a)
-	if err != nil || same && len(in.last(ctx).Aside) == 0 {
+	if err != nil || same && !in.last(ctx).rebuilds(b) {
 		return o, err
 	}
 	done, err := in.rebuiltNow(ctx, b, cfg, r, &o.Verdict)
@@ -57,6 +57,12 @@ func (in *Instance) rebuild(ctx context.Context, s service.Step, r service.Repor
 	text, encoded := json.Marshal(done)
 	o.Result = text
 	return o, errors.Join(err, encoded)
+}
+
+// rebuilds reports whether the table is being written anew already, by a run that was
+// killed.
+func (u underway) rebuilds(b rebuild) bool {
+	return u.Sum == b.Sum && len(u.Aside)+len(u.Steps[b.Copy]) > 0
 }
 
 func (in *Instance) agrees(ctx context.Context, name string, a Agreement) (bool, error) {
@@ -70,6 +76,11 @@ func (in *Instance) rebuiltNow(ctx context.Context, b rebuild, cfg Config, r ser
 	if done.Aside, err = in.setAside(ctx, b, cfg.Tables[table]); err != nil {
 		return done, err
 	}
+	if steps := in.last(ctx).Steps[b.Copy]; len(steps) > 0 {
+		if done.Steps, err = in.doEach(ctx, steps, r, v); !errors.Is(err, service.ErrStale) {
+			return done, err
+		}
+	}
 	steps, err := in.Curate(ctx, service.Work{Care: service.Convert, To: table})
 	if errors.Is(err, service.ErrUnsupported) || errors.Is(err, service.ErrRefused) {
 		v.Warn("dataset.not-rebuilt", table, service.Args{"table": table, "detail": err.Error()})
@@ -77,15 +88,40 @@ func (in *Instance) rebuiltNow(ctx context.Context, b rebuild, cfg Config, r ser
 		done.Aside = nil
 		return done, in.comeBack(aside)
 	}
-	for _, s := range steps {
-		out, failed := in.Do(ctx, s, r)
-		v.Merge(out.Verdict)
-		if failed != nil {
-			return done, fmt.Errorf("%s: %w", s.ID, failed)
-		}
-		done.Steps = append(done.Steps, did{s, out.Result})
+	if err == nil {
+		err = in.beginSteps(ctx, b, steps)
 	}
+	if err != nil {
+		return done, err
+	}
+	done.Steps, err = in.doEach(ctx, steps, r, v)
 	return done, err
+}
+
+// beginSteps writes down what is about to be done: a step that is done again finds its work
+// done by that, and knows the way back.
+func (in *Instance) beginSteps(ctx context.Context, b rebuild, steps []service.Step) error {
+	u := in.last(ctx)
+	if u.Sum != b.Sum {
+		u = underway{Sum: b.Sum}
+	}
+	if u.Steps == nil {
+		u.Steps = map[string][]service.Step{}
+	}
+	u.Steps[b.Copy] = steps
+	return in.begin(ctx, u)
+}
+
+func (in *Instance) doEach(ctx context.Context, steps []service.Step, r service.Report, v *service.Verdict) (done []did, err error) {
+	for _, s := range steps {
+		out, err := in.Do(ctx, s, r)
+		v.Merge(out.Verdict)
+		if err != nil {
+			return done, fmt.Errorf("%s: %w", s.ID, err)
+		}
+		done = append(done, did{s, out.Result})
+	}
+	return done, nil
 }
 
 // setAside moves the increments of a table to where originals are kept. Which ones is

@@ -66,6 +66,8 @@ type underway struct {
 	Sum      string   `json:"sha256"`
 	Replaced replaced `json:"replaced"`
 	Aside    []seen   `json:"aside,omitempty"` // increments that are put away for it
+	// Steps write tables anew for it, by the agreements that they follow.
+	Steps map[string][]service.Step `json:"steps,omitempty"`
 }
 
 // last is what is under way, or was at last.

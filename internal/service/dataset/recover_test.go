@@ -245,3 +245,32 @@ func TestPutIsForTheCopyThatWasJudged(t *testing.T) {
 		})
 	}
 }
+
+// A table that was written anew by a step whose record a crash took knows its way back, too.
+func TestRebuiltTwiceAndTakenBack(t *testing.T) {
+	l := converted(t)
+	l.parquet("results.parquet", brokenCopy)
+	before, in := l.read("results.parquet"), l.instance()
+	rebuilding := step(opRebuild, service.Reversible, "results", rebuild{Copy: "parquet", Sum: "of what was brought back"}, service.Message{})
+	first, err := in.Recover(t.Context(), rebuilding, nil, service.Report{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.agrees()
+	second, err := l.instance().Recover(t.Context(), rebuilding, nil, service.Report{})
+	if err != nil || string(second.Result) != string(first.Result) {
+		t.Errorf("again %s, %v; first %s", second.Result, err, first.Result)
+	}
+	back, err := in.Undo(t.Context(), rebuilding, second.Result)
+	if err != nil || len(back) == 0 {
+		t.Fatalf("way back %+v, %v", back, err)
+	}
+	for _, s := range back {
+		if _, err := in.Do(t.Context(), s, service.Report{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.read("results.parquet") != before {
+		t.Error("taken back, the file is another one")
+	}
+}
