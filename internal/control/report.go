@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func (a *App) writeReport(ctx context.Context, id string, req Request, begun boo
 	page, err := a.jobPage(ctx, req)
 	if err == nil {
 		run.Targets = summed(page.Results)
-		run.Output, err = a.saveReport(ctx, page, req.Formats)
+		run.Output, err = a.saveReport(ctx, page, cmp.Or(req.Span, page.Title), req.Formats)
 	}
 	run.Verdict, run.Exit = service.OK, engine.ExitDone
 	if slices.ContainsFunc(run.Targets, func(t journal.Target) bool { return t.Error != nil }) {
@@ -120,9 +121,9 @@ func (a *App) jobPage(ctx context.Context, req Request) (report.Page, error) {
 	return page, err
 }
 
-// saveReport writes reports/DATE-TITLE.FORMAT beside the declaration and returns the paths
+// saveReport writes reports/DATE-NAME.FORMAT beside the declaration and returns the paths
 // from there.
-func (a *App) saveReport(ctx context.Context, page report.Page, formats []string) (string, error) {
+func (a *App) saveReport(ctx context.Context, page report.Page, called string, formats []string) (string, error) {
 	if len(formats) == 0 {
 		formats = []string{"html"}
 	}
@@ -132,7 +133,7 @@ func (a *App) saveReport(ctx context.Context, page report.Page, formats []string
 	var saved []string
 	var failed []error
 	for _, format := range formats {
-		name := filepath.Join("reports", page.At.Format(time.DateOnly)+"-"+page.Title+"."+format)
+		name := filepath.Join("reports", page.At.Format(time.DateOnly)+"-"+called+"."+format)
 		err := report.Save(filepath.Join(a.Config.Base, name), func(to io.Writer) error { return a.writePage(ctx, to, page, format, a.opt.Words) })
 		if failed = append(failed, err); err == nil {
 			saved = append(saved, name)
