@@ -6,7 +6,7 @@
 // Its files, by what they are about:
 //   - what is declared: config, reports, convert_config, and batches in advice;
 //   - what lies there, as tables of a database: store, files, documents, footers, seen, links;
-//   - what is judged: check, rules, levels, agree, waiting; less than there was: history, losses; locks:
+//   - what is judged: check, rules, levels, agree, waiting; less than there was: history, losses, lessened; locks:
 //     holders, openers, shown;
 //   - what is asked: query, summary, advice; every few seconds: collect, measured;
 //   - copies: backup, stage, members, manifest, verify, restore, drill, extract;

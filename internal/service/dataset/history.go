@@ -19,6 +19,8 @@ type past struct {
 	Totals  totals                       `json:"totals,omitempty"`
 	Groups  map[string]map[string]totals `json:"groups,omitempty"` // by name of lasting, by value
 	Created string                       `json:"created,omitempty"`
+	// Lessened names the de-duplication whose doubles were taken out of it at last.
+	Lessened string `json:"lessened,omitempty"`
 }
 
 // totals are numbers by their names.
@@ -102,10 +104,11 @@ func number(v any) float64 {
 
 // with keeps the most of both.
 func (was past) with(now past, lost bool) past {
+	now.Lessened = was.Lessened
 	if !lost {
 		return now
 	}
-	most := past{At: was.At, Totals: was.Totals.most(now.Totals), Groups: map[string]map[string]totals{}, Created: was.Created}
+	most := past{At: was.At, Totals: was.Totals.most(now.Totals), Groups: map[string]map[string]totals{}, Created: was.Created, Lessened: was.Lessened}
 	for name, groups := range now.Groups {
 		most.Groups[name] = maps.Clone(was.Groups[name])
 		if most.Groups[name] == nil {

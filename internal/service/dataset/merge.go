@@ -278,8 +278,10 @@ func (in *Instance) rewrite(ctx context.Context, w uniting, v *service.Verdict) 
 	if err := in.leftover(path, draft); err != nil {
 		return done, err
 	}
-	if done, err := in.already(w); err != nil || done.Kept != "" {
+	if done, err := in.already(w); err != nil {
 		return done, err
+	} else if done.Kept != "" {
+		return done, in.lessen(ctx, w, done)
 	}
 	planned := w
 	if err := in.current(&w); err != nil {
@@ -290,7 +292,10 @@ func (in *Instance) rewrite(ctx context.Context, w uniting, v *service.Verdict) 
 		return done, err
 	}
 	told(v, w, len(planned.Increments)-len(w.Increments))
-	return in.replace(path, draft, w.Main.state)
+	if done, err = in.replace(path, draft, w.Main.state); err != nil {
+		return done, err
+	}
+	return done, in.lessen(ctx, planned, done)
 }
 
 // current takes a merge up to what is there now: the writers of the file go on, and

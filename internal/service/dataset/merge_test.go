@@ -373,3 +373,34 @@ func TestDedup(t *testing.T) {
 	l.undone(steps[0], done[0])
 	l.equal(before)
 }
+
+// Doubles that a check has seen are no loss when they are gone, also where the step is done
+// again because a crash took its record; what was lost before stays lost.
+func TestDedupIsNoLoss(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		l := tests(t)
+		table := l.cfg.Tables["tests"]
+		table.Totals, table.Lasting = map[string]string{"score": "sum(score)"}, map[string]string{"model": "lower(model)"}
+		l.cfg.Tables["tests"] = table
+		rows := "SELECT 'qwen' AS model, 0.8::double AS rate, i AS id, '2025-08-10' AS day, 10 AS score FROM range(30) t(i)"
+		l.parquet("tests.parquet", rows+" UNION ALL "+rows)
+		if ids, _ := l.found(); slices.ContainsFunc(ids, func(id string) bool { return strings.HasPrefix(id, "total-fell") }) {
+			t.Fatalf("found %v", ids)
+		}
+		if lost {
+			l.parquet("tests.parquet", rows+" WHERE i < 20 UNION ALL "+rows+" WHERE i < 20")
+			l.found()
+		}
+		in, steps := l.planned(service.Dedup)
+		for range 2 {
+			if _, err := in.Do(t.Context(), steps[0], service.Report{}); err != nil {
+				t.Fatal(err)
+			}
+			ids, v := l.found()
+			fell := slices.ContainsFunc(ids, func(id string) bool { return strings.HasPrefix(id, "total-fell") })
+			if fell != lost {
+				t.Errorf("lost %v: found %v %+v", lost, ids, v.Findings)
+			}
+		}
+	}
+}
