@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // TestSoakKilledAtAnyTime kills a job at moments drawn by chance, again while it
@@ -33,6 +35,7 @@ func TestSoakKilledAtAnyTime(t *testing.T) {
 		found := s.must("points").Get(`points.#(id=="` + point + `")`)
 		if done.Get("exit_code").Int() != 0 || !found.Get("complete").Bool() || found.Get("proven").String() == "" {
 			t.Errorf("try %d, killed after %s: %s\n%s", i, first, done.Raw, found.Raw)
+			s.showFailed(done)
 		}
 	}
 	s.must("drill")
@@ -47,6 +50,16 @@ func TestSoakKilledAtAnyTime(t *testing.T) {
 		t.Errorf("%d of %d were resumed, %v", resumed, tries(), err)
 	}
 	t.Logf("killed at any time: %d of %d jobs were cut, all ended proven", resumed, tries())
+}
+
+// showFailed logs in full the runs of a job that did not end well.
+func (s *system) showFailed(job gjson.Result) {
+	s.t.Helper()
+	for _, step := range job.Get("steps").Array() {
+		if step.Get("exit_code").Int() != 0 && step.Get("run").Exists() {
+			s.t.Logf("%s: %s", step.Get("verb"), s.must("show", step.Get("run").String()).Raw)
+		}
+	}
 }
 
 // killed runs upkeep and kills it after a while, unless it has ended by itself.

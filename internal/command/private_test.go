@@ -3,8 +3,11 @@ package command_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"upkeep/internal/command"
 )
@@ -52,4 +55,34 @@ func sleeper(t *testing.T, dir string) *exec.Cmd {
 func ended(cmd *exec.Cmd) syscall.WaitStatus {
 	_ = cmd.Wait() // the status tells how
 	return cmd.ProcessState.Sys().(syscall.WaitStatus)
+}
+
+func TestKillInEndsWhatIsStartedBelowMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	below := filepath.Join(dir, "below")
+	if err := os.Mkdir(below, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "while :; do (cd below && exec sleep 60 >/dev/null) & sleep 0.001; done")
+	cmd.Dir = dir
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if err := command.KillIn(dir); err != nil {
+		t.Fatal(err)
+	}
+	ended(cmd)
+	for _, link := range must(filepath.Glob("/proc/[0-9]*/cwd")) {
+		if cwd, err := os.Readlink(link); err == nil && strings.HasPrefix(cwd, dir) {
+			t.Errorf("%s still stands in %s", link, cwd)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

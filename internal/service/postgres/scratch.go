@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"upkeep/internal/command"
 	"upkeep/internal/sandbox"
 	"upkeep/internal/service"
 )
@@ -145,7 +146,10 @@ func extensionsAvailable(ctx context.Context, conn *pgx.Conn, m service.Manifest
 // Sweep ends and removes the scratch servers of killed runs.
 func (in *Instance) Sweep(ctx context.Context) error {
 	return sandbox.SweepWith(ctx, in.env, func(ctx context.Context, dir string) error {
-		return endLeftover(ctx, filepath.Join(dir, "data"))
+		if err := endLeftover(ctx, filepath.Join(dir, "data")); err != nil {
+			return err
+		}
+		return command.KillIn(dir) // what only prepared a server, and its children
 	}, scratchPurpose, restorePurpose, dumpPurpose)
 }
 
