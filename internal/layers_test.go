@@ -18,7 +18,7 @@ type layer struct {
 	may      []string
 }
 
-var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "glob", "proportion", "logs/", "tables"}
+var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "glob", "proportion", "logs/", "tables", "calendar"}
 
 func with(more ...string) []string { return append(slices.Clone(leaves), more...) }
 
@@ -32,6 +32,8 @@ var layers = []layer{
 	{"catalogue", nil},
 	{"consistency", nil},
 	{"proportion", nil},
+	{"calendar", []string{"diag", "quantity"}}, // when something is due
+	{"baseline", nil},                          // what a series' own past makes likely
 	{"logs/", []string{"logs/"}},
 	{"tables", []string{"tables"}},
 	{"service/all", []string{""}},
@@ -45,11 +47,17 @@ var layers = []layer{
 	{"journal", with("service$")},
 	{"repository", with("service$")},
 	{"workflow", with("service$")},
+	{"schedule", with("service$", "config")},
+	{"monitor/", with("service$", "baseline", "monitor/")},
+	{"notify", with("service$", "config")},
 	{"capability/", with("service$", "inventory", "repository", "journal", "config")},
 	{"engine", with("service$", "inventory", "journal", "workflow")},
 	{"control", with("service$", "config", "inventory", "journal", "repository", "workflow", "engine", "capability/")},
+	// The process around the clock: what is due, samples, rules, alerts, mail, and the page that main hands in.
+	{"serve", with("service$", "config", "inventory", "journal", "repository", "engine", "capability/", "control", "schedule", "monitor/", "notify", "baseline")},
+	{"surface/web", with("service$", "control", "engine", "journal", "repository", "serve", "schedule", "monitor/")},
 	// Surfaces ask control; the others are value types and the page that all show.
-	{"surface/", with("service$", "control", "engine", "journal", "repository", "capability/report")},
+	{"surface/", with("service$", "control", "serve", "engine", "journal", "repository", "capability/report")},
 }
 
 func TestLayersHold(t *testing.T) {

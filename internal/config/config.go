@@ -31,6 +31,13 @@ type Config struct {
 	Logs       Logs
 	Jobs       map[string]Job
 	Queues     map[string]Queue
+	Monitor    Monitor
+	Notify     Notify
+	Listen     string // HOST:PORT of the page, on this machine only
+	TimeZone   string // of all times of day, an IANA name; empty = the machine's
+	Windows    map[string]Window
+	Pings      map[string]Ping
+	Checklists map[string]Checklist
 	Digest     string            // SHA-256 of the file, hex
 	Files      map[string][]byte // what a restore point stores of the declaration, by file name
 
@@ -154,9 +161,13 @@ type LogKeep struct {
 
 // Job is a scheduled list of verbs.
 type Job struct {
-	At      At                `yaml:"at"` // the zero value: only when asked for
-	Do      []string          `yaml:"do"` // verbs with their flags: "report --month"
-	Missed  string            `yaml:"missed"`
+	At      At                `yaml:"at"`     // the zero value: only when asked for
+	Do      []string          `yaml:"do"`     // verbs with their flags: "report --month"
+	After   []string          `yaml:"after"`  // jobs that must have ended well since its last turn; without At they start it
+	Jitter  quantity.Duration `yaml:"jitter"` // at most so much later than At, the same for every turn of a machine
+	Missed  string            `yaml:"missed"` // of turns that passed while nothing ran: once, all or none
+	Retry   Retry             `yaml:"retry"`
+	Ping    secret.Ref        `yaml:"ping"`    // is called when it starts, ends well or fails
 	Window  quantity.Duration `yaml:"window"`  // how long after At disruptive steps may begin; 0 = always
 	Approve []string          `yaml:"approve"` // KIND.op of steps that need no person
 	Queue   string            `yaml:"queue"`   // in which it waits for its turn; empty = it begins at once

@@ -124,7 +124,7 @@ accept:
   - {finding: postgres.bloat, target: db, until: 2027-01-31, why: planned}
 jobs:
   daily: {at: "02:00", do: [check, backup, verify, drill, report]}
-  monthly: {at: last Sunday 04:00, do: [report --month], missed: skip, window: 2h, approve: [postgres.reindex]}
+  monthly: {at: last Sunday 04:00, do: [report --month], missed: none, window: 2h, approve: [postgres.reindex]}
   now: {do: [check]}
 `
 
@@ -160,7 +160,7 @@ func TestReadsAWholeDeclaration(t *testing.T) {
 	same(t, "accepted until the end of the day", c.Accept[0].Until.Time, time.Date(2027, 2, 1, 0, 0, 0, 0, time.Local))
 	same(t, "its text", c.Accept[0].Until.String(), "2027-01-31")
 	same(t, "job", c.Jobs["monthly"].At, config.At{Text: "last Sunday 04:00", Hour: 4, Weekly: true, Week: -1})
-	same(t, "missed", c.Jobs["daily"].Missed+c.Jobs["monthly"].Missed, "onceskip")
+	same(t, "missed", c.Jobs["daily"].Missed+c.Jobs["monthly"].Missed, "oncenone")
 	same(t, "job without a time", c.Jobs["now"].At.IsZero(), true)
 	same(t, "stored in points", string(c.Files["upkeep.yaml"]), whole)
 	same(t, "digest", len(c.Digest), 64)

@@ -5,19 +5,9 @@ import (
 	"strings"
 )
 
-// later are the keys of the product that this version does not serve, so that
-// whoever copies an example learns why it is refused.
-func later() []string {
-	return []string{"monitor", "notify", "listen"}
-}
-
 // unknownKey reports a key that nothing knows, with the nearest word that is
 // known.
 func (d *decoder) unknownKey(e entry, known []string) {
-	if slices.Contains(later(), e.name) {
-		d.addf(e.path, "this version of upkeep does not have this key yet; take it out")
-		return
-	}
 	if word := nearest(e.name, known); word != "" {
 		d.addf(e.path, "unknown key; did you mean %q?", word)
 		return

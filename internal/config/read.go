@@ -13,23 +13,29 @@ import (
 	"upkeep/internal/service"
 )
 
-// document is the form of the file. What this version does not serve is missing
-// here and told apart in unknownKey.
+// document is the form of the file.
 type document struct {
-	System     string           `yaml:"system"`
-	Language   string           `yaml:"language"`
-	Services   entries          `yaml:"services"`
-	Repository Repository       `yaml:"repository"`
-	State      string           `yaml:"state"`
-	Scratch    Scratch          `yaml:"scratch"`
-	Tools      []string         `yaml:"tools"`
-	Keep       *Keep            `yaml:"keep"`
-	Reconcile  []Rule           `yaml:"reconcile"`
-	Assertions []Assertion      `yaml:"assertions"`
-	Accept     []Acceptance     `yaml:"accept"`
-	Logs       Logs             `yaml:"logs"`
-	Jobs       map[string]Job   `yaml:"jobs"`
-	Queues     map[string]Queue `yaml:"queues"`
+	System     string               `yaml:"system"`
+	Language   string               `yaml:"language"`
+	Services   entries              `yaml:"services"`
+	Repository Repository           `yaml:"repository"`
+	State      string               `yaml:"state"`
+	Scratch    Scratch              `yaml:"scratch"`
+	Tools      []string             `yaml:"tools"`
+	Keep       *Keep                `yaml:"keep"`
+	Reconcile  []Rule               `yaml:"reconcile"`
+	Assertions []Assertion          `yaml:"assertions"`
+	Accept     []Acceptance         `yaml:"accept"`
+	Logs       Logs                 `yaml:"logs"`
+	Jobs       map[string]Job       `yaml:"jobs"`
+	Queues     map[string]Queue     `yaml:"queues"`
+	Monitor    Monitor              `yaml:"monitor"`
+	Notify     Notify               `yaml:"notify"`
+	Listen     string               `yaml:"listen"`
+	TimeZone   string               `yaml:"timezone"`
+	Windows    map[string]Window    `yaml:"windows"`
+	Pings      map[string]Ping      `yaml:"pings"`
+	Checklists map[string]Checklist `yaml:"checklists"`
 }
 
 // common are the keys of every service, whatever its kind.
@@ -51,7 +57,8 @@ type reader struct {
 }
 
 func (r *reader) read(root ast.Node) {
-	var doc document
+	doc := document{Listen: "127.0.0.1:9470"}
+	doc.Monitor.Defaults()
 	r.decode(root, reflect.ValueOf(&doc).Elem(), "", 0)
 	if len(r.problems) > 0 && r.problems[0].Path == "" {
 		return // it is no declaration at all
@@ -61,6 +68,8 @@ func (r *reader) read(root ast.Node) {
 	c.Reconcile = doc.Reconcile
 	c.Assertions, c.Accept, c.Logs = doc.Assertions, doc.Accept, doc.Logs
 	c.Jobs, c.Queues = doc.Jobs, doc.Queues
+	c.Monitor, c.Notify, c.Listen, c.TimeZone = doc.Monitor, doc.Notify, doc.Listen, doc.TimeZone
+	c.Windows, c.Pings, c.Checklists = doc.Windows, doc.Pings, doc.Checklists
 	c.State, c.Scratch = c.Resolve(doc.State), Scratch{Dir: c.Resolve(doc.Scratch.Dir)}
 	c.Repository = doc.Repository
 	for _, dir := range doc.Tools {
@@ -78,6 +87,7 @@ func (r *reader) read(root ast.Node) {
 	r.accept()
 	r.jobs()
 	r.queues()
+	r.serve()
 }
 
 // reserved is under which name a run says what it found about upkeep itself.

@@ -148,7 +148,7 @@ func (r *reader) jobs() {
 		r.config.Jobs[name] = job
 		r.name(path, name)
 		r.required(path, map[string]bool{"do": len(job.Do) == 0})
-		r.oneOf(path+".missed", job.Missed, "once", "skip")
+		r.oneOf(path+".missed", job.Missed, "once", "all", "none")
 		for i, verb := range job.Do {
 			r.verb(item(path+".do", i), verb)
 		}

@@ -57,7 +57,7 @@ func TestSchemaTakesWhatTheLoaderTakes(t *testing.T) {
 func TestSchemaRefusesWhatTheLoaderRefuses(t *testing.T) {
 	validate := validator(t)
 	for name, bad := range map[string]string{
-		"unknown top-level key":   "system: s\nservices: {h: {kind: host}}\nlisten: x\n",
+		"unknown top-level key":   "system: s\nservices: {h: {kind: host}}\ncolour: x\n",
 		"unknown kind":            "system: s\nservices: {h: {kind: hots}}\n",
 		"missing kind":            "system: s\nservices: {h: {mounts: [/]}}\n",
 		"key of another kind":     "system: s\nservices: {h: {kind: host, url: x}}\n",

@@ -7,14 +7,14 @@ import (
 	"github.com/invopop/jsonschema"
 )
 
-// Frequency is how often something happens, per second: 10/s, 30/m, 500/h, 0.5/s.
+// Frequency is how often something happens, per second: 10/s, 30/m, 500/h, 1/w.
 type Frequency float64
 
 const aFrequency = "a frequency such as 10/s, 30/m or 500/h"
 
 // per are the seconds of each unit.
 func per(unit string) float64 {
-	return map[string]float64{"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}[unit]
+	return map[string]float64{"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60, "w": 7 * 24 * 60 * 60}[unit]
 }
 
 // ParseFrequency reads the text form. Errors are *Mistake.
@@ -45,5 +45,5 @@ func (f *Frequency) UnmarshalYAML(decode func(any) error) error {
 
 // JSONSchema describes the text form to editors.
 func (Frequency) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "string", Pattern: `^[0-9.]+ */ *[smhd]$`, Description: aFrequency, Examples: []any{"10/s", "30/m"}}
+	return &jsonschema.Schema{Type: "string", Pattern: `^[0-9.]+ */ *[smhdw]$`, Description: aFrequency, Examples: []any{"10/s", "30/m"}}
 }
