@@ -31,6 +31,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"needs":       needs,
 		"number":      number,
 		"objects":     objects,
+		"port":        port,
 		"rabbitmqctl": rabbitmqctl,
 		"redis":       redisCommand,
 		"results":     resultsCommand,

@@ -116,7 +116,7 @@ func spawn(ts *testscript.TestScript, _ bool, args []string) {
 
 // signal KILL|INT|TERM|STOP|CONT NAME: sends a signal to a spawned program alone.
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
-	signals := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM,
+	signals := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP,
 		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	s, ok := signals[args[0]]
 	if !ok {

@@ -57,7 +57,7 @@ var layers = []layer{
 	{"serve", with("service$", "config", "inventory", "journal", "repository", "engine", "capability/", "control", "schedule", "monitor/", "notify", "baseline")},
 	{"surface/web", with("service$", "control", "engine", "journal", "repository", "serve", "schedule", "monitor/")},
 	// Surfaces ask control; the others are value types and the page that all show.
-	{"surface/", with("service$", "control", "serve", "engine", "journal", "repository", "capability/report")},
+	{"surface/", with("service$", "config", "control", "serve", "engine", "journal", "repository", "capability/report")},
 }
 
 func TestLayersHold(t *testing.T) {

@@ -47,6 +47,8 @@ type Work struct {
 	Undoable bool          // the journal keeps every step and its result whole, so that it can be taken back
 	Deadline time.Duration // of one step; 0 = none
 	FailOn   service.Severity
+
+	unrecorded bool // see Look
 }
 
 // Event is what a watcher is told.
@@ -118,8 +120,50 @@ func (e *Engine) resume(ctx context.Context, w *Work) error {
 	return e.Journal.Note(ctx, w.Run.System, "run-resumed", map[string]string{"run": w.Run.ID})
 }
 
+// Look does work that only reads and leaves no record: what is asked every minute is
+// kept with Record, where it says something new. The error is that of ctx.
+func (e *Engine) Look(ctx context.Context, w Work) (journal.Run, error) {
+	w.unrecorded = true
+	w.Run.Started = e.Now()
+	r := newRunner(e, w)
+	err := r.all(ctx)
+	r.close()
+	if interrupted(err) {
+		return w.Run, err
+	}
+	run := judged(r, err)
+	run.Finished = e.Now()
+	return run, nil
+}
+
+// Record keeps a run that Look made.
+func (e *Engine) Record(ctx context.Context, run journal.Run) error {
+	begun := run
+	begun.Finished = time.Time{}
+	if err := e.Journal.Begin(ctx, begun); err != nil {
+		return fmt.Errorf("begin run %s: %w", run.ID, err)
+	}
+	if err := e.Journal.Finish(context.WithoutCancel(ctx), run); err != nil {
+		return fmt.Errorf("seal run %s: %w", run.ID, err)
+	}
+	return nil
+}
+
 // finish seals the run even when ctx has ended: a record outlives cancellation.
 func (e *Engine) finish(ctx context.Context, r *runner, err error) (journal.Run, error) {
+	run := judged(r, err)
+	if interrupted(err) {
+		return run, nil // left open: it resumes
+	}
+	run.Finished = e.Now()
+	if err := e.Journal.Finish(context.WithoutCancel(ctx), run); err != nil {
+		return run, fmt.Errorf("seal run %s: %w", run.ID, err)
+	}
+	return run, nil
+}
+
+// judged is the record of a run as far as it came.
+func judged(r *runner, err error) journal.Run {
 	run := r.record()
 	switch {
 	case err != nil:
@@ -132,14 +176,7 @@ func (e *Engine) finish(ctx context.Context, r *runner, err error) (journal.Run,
 	}
 	run.Verdict = verdict(run)
 	run.Exit = Exit(run, r.work.FailOn)
-	if interrupted(err) {
-		return run, nil // left open: it resumes
-	}
-	run.Finished = e.Now()
-	if err := e.Journal.Finish(context.WithoutCancel(ctx), run); err != nil {
-		return run, fmt.Errorf("seal run %s: %w", run.ID, err)
-	}
-	return run, nil
+	return run
 }
 
 func interrupted(err error) bool { return errors.Is(err, context.Canceled) }

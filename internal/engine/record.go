@@ -42,7 +42,9 @@ func (r *runner) saveStep(ctx context.Context, s service.Step, result sealed) {
 		r.problem = result.Problem
 	}
 	r.mu.Unlock()
-	r.saved(r.engine.Journal.SaveStep(ctx, r.work.Run.ID, step))
+	if !r.work.unrecorded {
+		r.saved(r.engine.Journal.SaveStep(ctx, r.work.Run.ID, step))
+	}
 }
 
 // saved remembers why the journal did not take a result. The run goes on to what
@@ -77,7 +79,9 @@ func (r *runner) addTo(ctx context.Context, name string, result sealed) *journal
 		return nil
 	}
 	target := r.merge(name, result, r.judged(ctx, name, result.Outcome.Verdict))
-	r.saved(r.engine.Journal.SaveTarget(ctx, r.work.Run.ID, target))
+	if !r.work.unrecorded {
+		r.saved(r.engine.Journal.SaveTarget(ctx, r.work.Run.ID, target))
+	}
 	return &target
 }
 

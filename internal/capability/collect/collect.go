@@ -111,6 +111,15 @@ func targetOf(m *dto.Metric) string {
 
 func label(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
 
+// Families are what was taken, by name.
+func (r *Round) Families() []*dto.MetricFamily {
+	var families []*dto.MetricFamily
+	for _, name := range slices.Sorted(maps.Keys(r.families)) {
+		families = append(families, r.families[name])
+	}
+	return families
+}
+
 // Write writes what was taken, by name, with the closing mark of the format
 // (https://prometheus.io/docs/specs/om/open_metrics_spec/).
 func (r *Round) Write(out io.Writer) error {

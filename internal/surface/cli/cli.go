@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/user"
 	"slices"
@@ -19,9 +20,11 @@ import (
 	"golang.org/x/term"
 
 	"upkeep/internal/catalogue"
+	"upkeep/internal/config"
 	"upkeep/internal/control"
 	"upkeep/internal/diag"
 	"upkeep/internal/engine"
+	"upkeep/internal/serve"
 	"upkeep/internal/service"
 )
 
@@ -33,6 +36,7 @@ type World struct {
 	In       *os.File
 	Out, Err io.Writer
 	Version  string
+	Page     func(*serve.Process) http.Handler // what upkeep serve shows; nil shows none
 }
 
 // cli is one call of the program.
@@ -100,7 +104,7 @@ func (c *cli) root() *cobra.Command {
 	c.flags(root)
 	root.AddCommand(c.initCommand(), c.checkCommand(), c.backupCommand(), c.verifyCommand(), c.drillCommand(),
 		c.pointsCommand(), c.restoreCommand(), c.maintainCommand(), c.reconcileCommand(), c.tuneCommand(), c.logsCommand(), c.dataCommand(), c.runCommand(), c.runsCommand(), c.showCommand(), c.diffCommand(),
-		c.undoCommand(), c.planCommand(), c.approveCommand(), c.applyCommand(), c.reportCommand(), c.collectCommand(),
+		c.undoCommand(), c.planCommand(), c.approveCommand(), c.applyCommand(), c.reportCommand(), c.collectCommand(), c.serveCommand(),
 		c.kindsCommand(), c.configCommand(), c.doctorCommand(), c.auditLogCommand(), c.versionCommand(), c.guardCommand())
 	return root
 }
@@ -152,13 +156,22 @@ func (c *cli) misuse(id string, args ...any) error {
 
 // open loads the declaration and resolves it.
 func (c *cli) open() (*control.App, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	return control.Open(cfg, c.options()), nil
+}
+
+// load reads the declaration and takes its language.
+func (c *cli) load() (*config.Config, error) {
 	// Completion parses flags twice, and a file named twice is still one system.
 	cfg, problems := control.Load(slices.Compact(c.files), c.Kinds, c.Getenv)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	c.speak(cfg.Language)
-	return control.Open(cfg, c.options()), nil
+	return cfg, nil
 }
 
 func (c *cli) options() control.Options {

@@ -1,0 +1,89 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"upkeep/internal/control"
+)
+
+// collector takes a round of samples of the declared services again and again.
+type collector struct {
+	process *Process
+
+	mu    sync.Mutex
+	every time.Duration
+	last  []byte // the latest round as OpenMetrics
+	sinks []func(at time.Time, families []*dto.MetricFamily, failed map[string]error)
+}
+
+func newCollector(_ context.Context, p *Process) (part, []route, error) {
+	c := &collector{process: p, every: p.opt.Config.Monitor.Every.Std()}
+	p.collector = c
+	return c, []route{{"GET /metrics", http.HandlerFunc(c.metrics)}}, nil
+}
+
+func (*collector) Name() string { return "collect" }
+
+// tell adds somebody who is given every round. It is called before Run only.
+func (c *collector) tell(sink func(at time.Time, families []*dto.MetricFamily, failed map[string]error)) {
+	c.sinks = append(c.sinks, sink)
+}
+
+func (c *collector) Run(ctx context.Context) error {
+	every(ctx, c.interval, c.round)
+	return nil
+}
+
+func (c *collector) interval() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.every
+}
+
+func (c *collector) round(ctx context.Context) {
+	app, done := c.process.App()
+	defer done()
+	at := c.process.Now()
+	round, failed, err := app.Samples(ctx, nil)
+	if err != nil || ctx.Err() != nil {
+		return
+	}
+	for _, sink := range c.sinks {
+		sink(at, round.Families(), failed)
+	}
+	var text bytes.Buffer
+	if err := round.Write(&text); err != nil {
+		c.process.Log().Error("samples not written", "error", err)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = text.Bytes()
+}
+
+// Reload takes the interval; what is collected is asked of the declaration each time.
+func (c *collector) Reload(_ context.Context, app *control.App) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.every = app.Config.Monitor.Every.Std()
+	return nil
+}
+
+// metrics shows the latest round to whoever scrapes.
+func (c *collector) metrics(w http.ResponseWriter, _ *http.Request) {
+	c.mu.Lock()
+	text := c.last
+	c.mu.Unlock()
+	if text == nil {
+		http.Error(w, "503: nothing was collected yet", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")
+	_, _ = w.Write(text) // whoever asked has gone
+}
