@@ -33,6 +33,10 @@ func (r *Result) Rows(suite string, tools []string) []table.Row {
 		return r.cappedRows(tools)
 	case "document":
 		return r.documentRows(tools)
+	case "around":
+		return r.aroundRows(tools)
+	case "rules":
+		return r.ruleRows(tools)
 	case "status":
 		return r.statusRows(tools)
 	}

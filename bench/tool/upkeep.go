@@ -243,3 +243,8 @@ func (u *Upkeep) Collect(ctx context.Context, target string) (cost measure.Cost,
 	argv := []string{u.bin, "-f", filepath.Join(u.work, "upkeep.yaml"), "collect", target}
 	return u.Measure(ctx, measure.Cmd{Argv: argv, Env: u.env, Dir: u.work})
 }
+
+// Command is a verb on the declaration, for who runs it beside something else.
+func (u *Upkeep) Command(args ...string) (argv, env []string) {
+	return append([]string{u.bin, "-f", filepath.Join(u.work, "upkeep.yaml")}, args...), u.env
+}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"upkeep/bench/corpus"
 	"upkeep/bench/suite"
@@ -36,6 +37,8 @@ type options struct {
 	increments           int // files of both
 	incrementRows        int // of each
 	models, statusRows   int
+	watch                time.Duration // of around and of each half of rules
+	series, alertRules   int
 	cold, write          bool
 	load                 float64 // of the machine before the first round
 }
@@ -86,6 +89,9 @@ func parse() (options, error) {
 	flag.IntVar(&o.incrementRows, "increment-rows", 10_000, "rows of each increment")
 	flag.IntVar(&o.models, "models", 1300, "models in the JSON database; 1300 = 200 MB")
 	flag.IntVar(&o.statusRows, "status-rows", 35_000_000, "rows of the file whose numbers are asked; 35,000,000 = 1 GB")
+	flag.DurationVar(&o.watch, "watch", 30*time.Minute, "how long around watches, and rules each of its two in each round")
+	flag.IntVar(&o.series, "series", 100_000, "series of rules")
+	flag.IntVar(&o.alertRules, "alert-rules", 950, "alert rules over them")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
 	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
 	flag.Parse()

@@ -49,6 +49,8 @@ func parts() []part {
 		{name: "merge-50m", peers: []string{suite.Window, suite.Polars, suite.Pandas}, asked: true, run: board.merge50M},
 		{name: "document", peers: []string{suite.PythonJSON}, run: board.document},
 		{name: "status", peers: []string{suite.Pandas}, run: board.status},
+		{name: "around", peers: []string{suite.Family}, asked: true, run: board.around},
+		{name: "rules", peers: []string{suite.Prometheus}, asked: true, run: board.rules},
 	}
 }
 
@@ -120,6 +122,32 @@ func (b board) answers(ctx context.Context) error {
 
 func (b board) stack(ctx context.Context) error {
 	return suite.Stack{Rows: b.rows, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
+
+// around takes as long as it is told, and so runs only when it is named.
+func (b board) around(ctx context.Context) error {
+	if err := b.family(ctx, "around", "prometheus", "prometheus-alertmanager", "prometheus-node-exporter", "prometheus-postgres-exporter", "prometheus-redis-exporter"); err != nil {
+		return err
+	}
+	return suite.Around{Rows: b.rows, For: b.watch, Scratch: b.scratch, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
+
+func (b board) rules(ctx context.Context) error {
+	if err := b.family(ctx, "rules", "prometheus"); err != nil {
+		return err
+	}
+	return suite.ManyRules{Series: b.series, Rules: b.alertRules, For: b.watch, Scratch: b.scratch, Rounds: b.rounds}.Run(ctx, b.subject, b.result)
+}
+
+// family notes the versions of Debian's packages, or says what to install.
+func (b board) family(ctx context.Context, suite string, packages ...string) error {
+	argv := append([]string{"-W", "-f", "${Package} ${Version}, "}, packages...)
+	out, err := exec.CommandContext(ctx, "dpkg-query", argv...).Output()
+	if err != nil {
+		return fmt.Errorf("apt-get install %s: %w", strings.Join(packages, " "), err)
+	}
+	b.result.Note(suite, strings.TrimSuffix(string(out), ", "))
+	return nil
 }
 
 func (b board) manyObjects(ctx context.Context) error {
