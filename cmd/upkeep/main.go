@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+	_ "time/tzdata" // a bare machine has no time zones of its own
 
 	"upkeep/internal/service/all"
 	"upkeep/internal/surface/cli"

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"upkeep/internal/calendar"
 	"upkeep/internal/quantity"
 	"upkeep/internal/secret"
 	"upkeep/internal/service"
@@ -161,7 +162,7 @@ type LogKeep struct {
 
 // Job is a scheduled list of verbs.
 type Job struct {
-	At      At                `yaml:"at"`     // the zero value: only when asked for
+	At      calendar.Spec     `yaml:"at"`     // the zero value: only when asked for
 	Do      []string          `yaml:"do"`     // verbs with their flags: "report --month"
 	After   []string          `yaml:"after"`  // jobs that must have ended well since its last turn; without At they start it
 	Jitter  quantity.Duration `yaml:"jitter"` // at most so much later than At, the same for every turn of a machine

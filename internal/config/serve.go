@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"upkeep/internal/calendar"
 	"upkeep/internal/quantity"
 	"upkeep/internal/secret"
 )
@@ -48,13 +49,13 @@ type Email struct {
 
 // Window is a time in which disruptive work may begin.
 type Window struct {
-	At  At                `yaml:"at"`
+	At  calendar.Spec     `yaml:"at"`
 	For quantity.Duration `yaml:"for"`
 }
 
 // Ping is something that upkeep does not run and that calls when it has run.
 type Ping struct {
-	At    At                `yaml:"at"`    // when it is due
+	At    calendar.Spec     `yaml:"at"`    // when it is due
 	Grace quantity.Duration `yaml:"grace"` // how much later it may call
 	Key   secret.Ref        `yaml:"key"`   // in its address, which nobody else should call
 }

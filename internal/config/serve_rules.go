@@ -17,15 +17,37 @@ import (
 // serve judges what upkeep serve goes by.
 func (r *reader) serve() {
 	r.listen()
-	if _, err := time.LoadLocation(r.config.TimeZone); err != nil {
-		r.addf("timezone", "must be a time zone such as Asia/Shanghai, is %q", r.config.TimeZone)
-	}
+	r.timezone()
 	r.monitor()
 	r.notify()
 	r.turns()
 	r.windows()
 	r.pings()
 	r.checklists()
+}
+
+// timezone puts every time of day into the declared zone.
+func (r *reader) timezone() {
+	c := r.config
+	zone, err := time.LoadLocation(c.TimeZone)
+	if err != nil {
+		r.addf("timezone", "must be a time zone such as Asia/Shanghai, is %q", c.TimeZone)
+	}
+	if c.TimeZone == "" || err != nil {
+		return
+	}
+	for name, job := range c.Jobs {
+		job.At = job.At.In(zone)
+		c.Jobs[name] = job
+	}
+	for name, w := range c.Windows {
+		w.At = w.At.In(zone)
+		c.Windows[name] = w
+	}
+	for name, p := range c.Pings {
+		p.At = p.At.In(zone)
+		c.Pings[name] = p
+	}
 }
 
 // listen accepts this machine only: who may see and do what is not told apart yet.

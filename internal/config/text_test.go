@@ -26,7 +26,7 @@ func TestEveryProblemIsTranslated(t *testing.T) {
 		t.Fatal(err)
 	}
 	formats := map[string]bool{}
-	for _, dir := range []string{".", "../quantity", "../service", "../secret"} {
+	for _, dir := range []string{".", "../quantity", "../calendar", "../service", "../secret"} {
 		for _, format := range formatsIn(t, dir) {
 			formats[format] = true
 		}
