@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/internal/quantity"
 	"upkeep/internal/service"
 )
 
@@ -138,7 +139,7 @@ func (r *reader) accept() {
 
 // verbs are what a job may do without a person.
 func verbs() []string {
-	return []string{"check", "backup", "verify", "diagnose", "drill", "logs", "maintain", "merge", "dedup", "convert", "repair", "reconcile", "tune", "report"}
+	return []string{"check", "backup", "verify", "diagnose", "drill", "logs", "maintain", "merge", "dedup", "convert", "repair", "reconcile", "tune", "report", "window"}
 }
 
 func (r *reader) jobs() {
@@ -216,8 +217,24 @@ func (r *reader) verb(path, line string) {
 // formats are those that a job can write a report in.
 func formats() []string { return []string{"html", "md", "pdf", "xlsx", "json"} }
 
+// windowWords judges "window open NAME 2h" and "window close NAME".
+func (r *reader) windowWords(path string, words []string) {
+	switch {
+	case len(words) == 3 && words[0] == "open":
+		if d, err := quantity.ParseDuration(words[2]); err != nil || d == 0 {
+			r.addf(path, "must be a duration such as 90s, 5m, 2h or 30d, is %q", words[2])
+		}
+	case len(words) != 2 || words[0] != "close":
+		r.addf(path, "must be window open NAME 2h or window close NAME")
+	}
+}
+
 // verbFlags reports flags that a verb does not take in a job: only report takes any.
 func (r *reader) verbFlags(path, verb string, flags []string) {
+	if verb == "window" {
+		r.windowWords(path, flags)
+		return
+	}
 	for i := 0; i < len(flags); i++ {
 		switch flag := flags[i]; {
 		case verb == "report" && slices.Contains([]string{"--day", "--week", "--month"}, flag):

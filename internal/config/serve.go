@@ -25,7 +25,7 @@ type Monitor struct {
 type Anomaly struct {
 	Name        string             `yaml:"name"`
 	Expr        string             `yaml:"expr"`         // PromQL; each series that it gives has a baseline of its own
-	FalseAlarms quantity.Frequency `yaml:"false_alarms"` // per series, that are put up with: 1/month
+	FalseAlarms quantity.Frequency `yaml:"false_alarms"` // per series, that are put up with: 1/w
 }
 
 // Notify is where reports go, and alerts where no alertmanager.yml is given.
@@ -49,8 +49,10 @@ type Email struct {
 
 // Window is a time in which disruptive work may begin.
 type Window struct {
-	At  calendar.Spec     `yaml:"at"`
-	For quantity.Duration `yaml:"for"`
+	At      calendar.Spec     `yaml:"at"`
+	For     quantity.Duration `yaml:"for"`
+	Targets []string          `yaml:"targets"` // whose work waits for it; none = every target's
+	Mute    bool              `yaml:"mute"`    // alerts of its targets while it is open
 }
 
 // Ping is something that upkeep does not run and that calls when it has run.
@@ -71,6 +73,7 @@ type Item struct {
 	Name   string `yaml:"name"`
 	By     string `yaml:"by"`     // the verb whose run ticks it; empty = a person signs it
 	Target string `yaml:"target"` // only a run that told of this one
+	Exits  []int  `yaml:"exits"`  // codes with which it has ended well: 0 alone, where none are given
 }
 
 // Retry has a job that failed run again.
@@ -90,6 +93,9 @@ func (e *Email) Defaults() { e.TLS, e.Reports = "offered", []string{"day", "week
 
 // Defaults are those of a watched series that says nothing.
 func (a *Anomaly) Defaults() { a.FalseAlarms = quantity.Frequency(1 / (7 * 24 * time.Hour).Seconds()) }
+
+// Defaults are those of a window that says nothing.
+func (w *Window) Defaults() { w.Mute = true }
 
 // Defaults are those of a ping that says nothing.
 func (p *Ping) Defaults() { p.Grace = quantity.Duration(time.Hour) }

@@ -160,6 +160,9 @@ func (r *reader) windows() {
 		w, path := r.config.Windows[name], "windows."+name
 		r.name(path, name)
 		r.required(path, map[string]bool{"at": w.At.IsZero(), "for": w.For == 0})
+		for i, name := range w.Targets {
+			r.target(item(path+".targets", i), name)
+		}
 	}
 }
 
@@ -190,8 +193,19 @@ func (r *reader) checklists() {
 
 func (r *reader) ticked(path string, it Item) {
 	r.required(path, map[string]bool{"name": it.Name == ""})
-	if it.By != "" {
+	switch {
+	case strings.HasPrefix(it.By, "window"):
+		r.addf(path+".by", "opening a window is no work that was seen done")
+	case it.By != "":
 		r.verb(path+".by", it.By)
+	}
+	for i, code := range it.Exits {
+		if code < 0 || code > 6 {
+			r.addf(item(path+".exits", i), "must be an exit code from 0 to 6, is %d", code)
+		}
+	}
+	if len(it.Exits) > 0 && it.By == "" {
+		r.addf(path+".exits", "counts only where a verb ticks the item: by")
 	}
 	if it.Target != "" {
 		r.target(path+".target", it.Target)

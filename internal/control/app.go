@@ -35,6 +35,7 @@ type Options struct {
 	FailOn  service.Severity   // lowest severity that gives exit code 1
 	Timeout time.Duration      // of one step; 0 = the verb's own
 	User    string             // who asks, for plans and the audit log
+	Patient bool               // a job waits for the window of what it does; else it is refused
 	// NewPassword shows the password of a repository that was just made, once.
 	NewPassword func(path, password string)
 	Words       catalogue.Words // of the reader, for pages that are written to files

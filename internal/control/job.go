@@ -51,6 +51,8 @@ type jobRun struct {
 	req      Request
 	approved []string       // KIND.op of steps that need no person
 	steps    []journal.Step // that ended
+	enter    func(ctx context.Context) (leave func(), err error)
+	leave    func() // gives its place in the queue back; nothing while it has none
 }
 
 func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (journal.Run, error) {
@@ -65,12 +67,12 @@ func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (
 	if err != nil {
 		return journal.Run{}, err
 	}
-	leave, err := a.enter(ctx, e, job, id, req.Job)
-	if err != nil {
+	jr := &jobRun{app: a, id: id, req: req, approved: job.Approve}
+	jr.enter = func(ctx context.Context) (func(), error) { return a.enter(ctx, e, job, id, req.Job) }
+	if jr.leave, err = jr.enter(ctx); err != nil {
 		return journal.Run{}, err
 	}
-	defer leave()
-	jr := &jobRun{app: a, id: id, req: req, approved: job.Approve}
+	defer func() { jr.leave() }()
 	return e.RunJob(ctx, engine.Job{
 		Run:    journal.Run{ID: id, System: a.Config.System, Verb: "run", Args: req.encode(), Started: a.opt.Now()},
 		Steps:  jr.verbs(job.Do),
@@ -113,6 +115,9 @@ func (r *jobRun) keep(step journal.Step) { r.steps = append(r.steps, step) }
 // verb runs one verb of the job, or resumes it, or skips it when the copy that it
 // would look at was not taken.
 func (r *jobRun) verb(ctx context.Context, line, id string) (journal.Step, error) {
+	if words := strings.Fields(line); len(words) > 0 && words[0] == "window" {
+		return r.turnWindow(ctx, words[1:], id)
+	}
 	req, err := parseVerb(line)
 	step := journal.Step{ID: id, Verb: req.Verb, Run: id}
 	if err != nil {
@@ -167,7 +172,7 @@ func (r *jobRun) child(ctx context.Context, id string, req Request) (journal.Run
 		return r.app.resumeRun(ctx, known)
 	case tends(req.Verb):
 		req.Unattended, req.Approved = true, r.approved
-		return r.app.tend(ctx, id, req, "job "+r.req.Job)
+		return r.patiently(ctx, func() (journal.Run, error) { return r.app.tend(ctx, id, req, r.req.Job) })
 	case req.Verb == "backup" && begun:
 		return r.app.resumeRun(ctx, known)
 	case req.Verb == "backup":
@@ -192,7 +197,7 @@ func (r *jobRun) backup(ctx context.Context, id string, req Request) (journal.Ru
 	if !stops {
 		return r.app.submit(ctx, id, req, false)
 	}
-	return r.app.tend(ctx, id, req, "job "+r.req.Job)
+	return r.patiently(ctx, func() (journal.Run, error) { return r.app.tend(ctx, id, req, r.req.Job) })
 }
 
 // parseVerb reads one entry of a job's do: list: a verb and its flags.

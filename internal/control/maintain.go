@@ -129,26 +129,29 @@ func (a *App) wait(ctx context.Context, req Request) (out service.Outcome, err e
 const plannedAnew = 3
 
 // tend does in a job what changes something: a plan of what may be done without a
-// person, under a standing approval that is recorded as by. A plan has no steps where nothing is due;
+// person, under the standing approval of the job. A plan has no steps where nothing is due;
 // it is applied all the same, so that the run shows.
-func (a *App) tend(ctx context.Context, id string, req Request, by string) (run journal.Run, err error) {
+func (a *App) tend(ctx context.Context, id string, req Request, job string) (run journal.Run, err error) {
 	for range plannedAnew {
-		if run, err = a.tendOnce(ctx, id, req, by); !errors.Is(err, service.ErrStale) {
+		if run, err = a.tendOnce(ctx, id, req, job); !errors.Is(err, service.ErrStale) {
 			break
 		}
 	}
 	return run, err
 }
 
-func (a *App) tendOnce(ctx context.Context, id string, req Request, by string) (journal.Run, error) {
+func (a *App) tendOnce(ctx context.Context, id string, req Request, job string) (journal.Run, error) {
 	plan, err := a.plan(ctx, req)
+	if err == nil {
+		err = a.inWindow(ctx, plan.Steps, job)
+	}
 	if err == nil {
 		plan, err = a.keepPlan(ctx, plan)
 	}
 	if err != nil {
 		return journal.Run{}, err
 	}
-	if err := a.journal.Approve(ctx, plan.Digest, by); err != nil {
+	if err := a.journal.Approve(ctx, plan.Digest, "job "+job); err != nil {
 		return journal.Run{}, fmt.Errorf("record the standing approval: %w", err)
 	}
 	return a.applyAs(ctx, id, plan.Digest, false)

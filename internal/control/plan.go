@@ -79,9 +79,24 @@ func (a *App) Approve(ctx context.Context, digest string) (journal.Plan, error) 
 	return j.Plan(ctx, plan.Digest)
 }
 
-// Apply does an approved plan, once, if a plan made now would be the same.
+// Apply does an approved plan, once, if a plan made now would be the same. Steps that
+// users feel wait for their window.
 func (a *App) Apply(ctx context.Context, digest string) (journal.Run, error) {
+	plan, err := a.Plan(ctx, digest)
+	if err == nil && !urgent(plan) {
+		err = a.inWindow(ctx, plan.Steps, "")
+	}
+	if err != nil {
+		return journal.Run{}, err
+	}
 	return a.applyAs(ctx, newID(a.opt.Now()), digest, false)
+}
+
+// urgent reports whether a plan brings something back: whoever approved that does not
+// wait for a window.
+func urgent(plan journal.Plan) bool {
+	req, err := decodeRequest(plan.Args)
+	return err == nil && (req.Undoes != "" || plan.Verb == "restore" || plan.Verb == "recover")
 }
 
 func (a *App) applyAs(ctx context.Context, id, digest string, resume bool) (journal.Run, error) {
