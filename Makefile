@@ -5,6 +5,7 @@ SHELL       := bash
 .PHONY: help build install test vet unit acceptance lint soak demo bench generate clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2> /dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2> /dev/null)
 CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/upkeep-build
 LINTER  := $(CACHE)/golangci-lint-v2.11.0
 # A skipped test has shown nothing: where CI=true, it fails.
@@ -17,10 +18,10 @@ help: ## this list
 
 # DuckDB is C++, linked in whole: the binary asks for no library. The linker's warnings are of
 # DuckDB's network and extensions, which upkeep keeps shut.
-STATIC = -tags netgo,osusergo -ldflags '-s -w -X main.version=$(VERSION) -linkmode external -extldflags "-static -Wl,--no-warnings"'
+STATIC = -tags netgo,osusergo -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -linkmode external -extldflags "-static -Wl,--no-warnings"'
 
 build: ## bin/upkeep, one static binary
-	CGO_ENABLED=1 go build -trimpath $(STATIC) -o $(BIN) ./cmd/upkeep
+	CGO_ENABLED=1 go build -trimpath -buildvcs=false $(STATIC) -o $(BIN) ./cmd/upkeep
 
 install: ## what the tests start, when root; else it says what is left out
 	lab/install --postgres 16 --postgres 17 --postgres 18 --clients --minio --compose

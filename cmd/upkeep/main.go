@@ -15,8 +15,8 @@ import (
 	"upkeep/internal/surface/cli"
 )
 
-// version is set by the build.
-var version = "dev"
+// version and commit are set by the build.
+var version, commit = "dev", ""
 
 func main() { os.Exit(run()) }
 
@@ -37,5 +37,5 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return cli.Run(ctx, cli.World{Kinds: all.Kinds(), Getenv: os.Getenv, Now: time.Now,
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Version: version}, os.Args[1:])
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Version: version, Commit: commit}, os.Args[1:])
 }

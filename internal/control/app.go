@@ -17,6 +17,7 @@ import (
 
 	"upkeep/internal/catalogue"
 	"upkeep/internal/config"
+	"upkeep/internal/database"
 	"upkeep/internal/engine"
 	"upkeep/internal/inventory"
 	"upkeep/internal/journal"
@@ -89,22 +90,28 @@ func (a *App) Journal(ctx context.Context) (*journal.Journal, error) {
 		return a.journal, nil
 	}
 	if err := os.MkdirAll(filepath.Join(a.stateDir, "locks"), 0o700); err != nil {
-		return nil, a.notWritable(err)
+		return nil, a.notOpened(err)
 	}
 	j, err := journal.Open(ctx, filepath.Join(a.stateDir, "journal.db"), a.opt.Now)
 	if err != nil {
-		return nil, fmt.Errorf("open the journal: %w", a.notWritable(err))
+		return nil, a.notOpened(err)
 	}
 	a.journal = j
 	return j, nil
 }
 
-func (a *App) notWritable(err error) error {
-	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+// notOpened gives the reasons why a journal is not opened words of their own.
+func (a *App) notOpened(err error) error {
+	fault := &service.Fault{Args: service.Args{"path": a.stateDir}, Err: fmt.Errorf("%w: %w", err, service.ErrRefused)}
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		fault.ID = "error.state-not-writable"
+	case errors.Is(err, database.ErrNewer):
+		fault.ID = "error.journal-newer"
+	default:
 		return err
 	}
-	return &service.Fault{ID: "error.state-not-writable", Args: service.Args{"path": a.stateDir},
-		Err: fmt.Errorf("%w: %w", err, service.ErrRefused)}
+	return fault
 }
 
 // state is a target's small values. They live in the journal's file; a process

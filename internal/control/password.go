@@ -34,14 +34,14 @@ func (a *App) ownPassword() (string, error) {
 // told where it lies and shown it, by NewPassword.
 func (a *App) makePassword() error {
 	if err := os.MkdirAll(a.stateDir, 0o700); err != nil {
-		return fmt.Errorf("make the state directory: %w", a.notWritable(err))
+		return fmt.Errorf("make the state directory: %w", a.notOpened(err))
 	}
 	f, err := os.OpenFile(a.PasswordFile(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("keep the repository's password: %w", a.notWritable(err))
+		return fmt.Errorf("keep the repository's password: %w", a.notOpened(err))
 	}
 	password := rand.Text()
 	_, err = f.WriteString(password + "\n")

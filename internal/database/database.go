@@ -80,7 +80,7 @@ func prepare(ctx context.Context, db *sql.DB, migrations fs.FS) error {
 	if migrations == nil {
 		return nil
 	}
-	return Migrate(ctx, db, migrations)
+	return Migrate(ctx, db, migrations, nil)
 }
 
 // logAhead switches the file to a write-ahead log, so that readers and a writer

@@ -17,7 +17,10 @@ var ErrNewer = errors.New("made by a newer version of upkeep")
 // files of one folder, NUMBER_NAME.sql without gaps from 1 on ("0001_records.sql"),
 // and are never edited once released. The number of the last one applied is kept
 // in the file's user_version.
-func Migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
+//
+// after, if any, is called behind the last of them in the same transaction, with the number that
+// the file had before: 0 for a new one.
+func Migrate(ctx context.Context, db *sql.DB, migrations fs.FS, after func(ctx context.Context, tx *sql.Tx, from int) error) error {
 	scripts, err := read(migrations)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
@@ -30,7 +33,11 @@ func Migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
 		return fmt.Errorf("begin migration: %w", err)
 	}
 	defer tx.Rollback()
-	if err := apply(ctx, tx, scripts); err != nil {
+	from, err := apply(ctx, tx, scripts)
+	if err == nil && after != nil && from < len(scripts) {
+		err = after(ctx, tx, from)
+	}
+	if err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -62,25 +69,24 @@ func read(migrations fs.FS) ([]string, error) {
 }
 
 // apply asks for the version again: under the lock, another process may have come
-// first.
-func apply(ctx context.Context, tx *sql.Tx, scripts []string) error {
-	current, err := version(ctx, tx)
-	if err != nil {
-		return err
+// first. It returns the one that was there.
+func apply(ctx context.Context, tx *sql.Tx, scripts []string) (current int, err error) {
+	if current, err = version(ctx, tx); err != nil {
+		return 0, err
 	}
 	if current > len(scripts) {
-		return fmt.Errorf("version %d, this program knows %d: %w", current, len(scripts), ErrNewer)
+		return current, fmt.Errorf("version %d, this program knows %d: %w", current, len(scripts), ErrNewer)
 	}
 	for i, script := range scripts[current:] {
 		if _, err := tx.ExecContext(ctx, script); err != nil {
-			return fmt.Errorf("apply migration %d: %w", current+i+1, err)
+			return current, fmt.Errorf("apply migration %d: %w", current+i+1, err)
 		}
 	}
 	// A pragma takes no parameters; the number is ours.
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(scripts))); err != nil {
-		return fmt.Errorf("record migration: %w", err)
+		return current, fmt.Errorf("record migration: %w", err)
 	}
-	return nil
+	return current, nil
 }
 
 func version(ctx context.Context, from interface {

@@ -27,18 +27,40 @@ type Journal struct {
 	now func() time.Time
 }
 
-// Open opens the journal at path, which is created when it is missing. now stamps
-// the records.
+// modelsSince is the last migration that made or changed a read model.
+const modelsSince = 2
+
+// Open opens the journal at path, which is created when it is missing, and brings one of an
+// earlier release up to date. now stamps the records.
 func Open(ctx context.Context, path string, now func() time.Time) (*Journal, error) {
-	scripts, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, fmt.Errorf("read the journal's migrations: %w", err)
-	}
-	db, err := database.Open(ctx, path, scripts)
+	db, err := database.Open(ctx, path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
+	if err := migrate(ctx, db); err != nil {
+		return nil, fmt.Errorf("open the journal: bring %s up to date: %w", path, errors.Join(err, db.Close()))
+	}
 	return &Journal{db: db, now: now}, nil
+}
+
+// migrate fills read models that are new from the records that were there before.
+func migrate(ctx context.Context, db *sql.DB) error {
+	scripts, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return database.Migrate(ctx, db, scripts, func(ctx context.Context, tx *sql.Tx, from int) error {
+		if from == 0 || from >= modelsSince {
+			return nil
+		}
+		return rebuild(ctx, tx)
+	})
+}
+
+// Schema is the number of the last migration: the form of the journals that this program writes.
+func Schema() (int, error) {
+	scripts, err := fs.Glob(migrations, "migrations/*.sql")
+	return len(scripts), err
 }
 
 // Close closes the journal.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"text/tabwriter"
 
@@ -9,6 +10,7 @@ import (
 
 	"upkeep/internal/control"
 	"upkeep/internal/diag"
+	"upkeep/internal/journal"
 	"upkeep/internal/service"
 )
 
@@ -188,14 +190,27 @@ func (c *cli) versionCommand() *cobra.Command {
 	cmd := c.command("version", "")
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(*cobra.Command, []string) error {
+		schema, err := journal.Schema()
+		if err != nil {
+			return err
+		}
+		v := versionView{c.Version, c.Commit, runtime.Version(), schema}
 		if c.json {
-			c.printJSON(map[string]string{"version": c.Version})
+			c.printJSON(v)
 			return nil
 		}
-		_, err := fmt.Fprintln(c.Out, "upkeep", c.Version)
-		return err
+		fmt.Fprintln(c.Out, "upkeep", v.Version)
+		fmt.Fprintln(c.Out, c.say("cli.version-made-of", "commit", v.Commit, "go", v.Go, "schema", v.Schema))
+		return nil
 	}
 	return cmd
+}
+
+type versionView struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"` // empty where the build did not know it
+	Go      string `json:"go"`
+	Schema  int    `json:"schema"` // of the journals that it writes; older ones are brought up to it
 }
 
 func (c *cli) initCommand() *cobra.Command {

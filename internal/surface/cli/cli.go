@@ -36,6 +36,7 @@ type World struct {
 	In       *os.File
 	Out, Err io.Writer
 	Version  string
+	Commit   string                            // of the source; empty where the build did not know it
 	Page     func(*serve.Process) http.Handler // what upkeep serve shows; nil shows none
 }
 
