@@ -65,6 +65,14 @@ func (s Service) Stops() service.Stops {
 	return service.Stops{}
 }
 
+// Reach is what it needs of the machine.
+func (s Service) Reach() service.Reach {
+	if declared, ok := s.Config.(interface{ Reach() service.Reach }); ok {
+		return declared.Reach()
+	}
+	return service.Reach{}
+}
+
 // Repository is where copies lie. Without a path they lie below the state
 // directory, with a password made there.
 type Repository struct {

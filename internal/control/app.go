@@ -10,7 +10,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -66,13 +68,16 @@ func Open(cfg *config.Config, opt Options) *App {
 	return a
 }
 
+// machineState is where root's state lies, and that of the user whom the package makes.
+const machineState = "/var/lib/upkeep"
+
 // stateDir is where journal, plans, workflows and locks lie.
 func stateDir(cfg *config.Config, getenv func(string) string) string {
 	switch {
 	case cfg.State != "":
 		return cfg.Resolve(cfg.State)
-	case os.Getuid() == 0:
-		return "/var/lib/upkeep"
+	case os.Getuid() == 0, owner(machineState) == os.Getuid():
+		return machineState
 	case getenv("XDG_STATE_HOME") != "":
 		return filepath.Join(getenv("XDG_STATE_HOME"), "upkeep")
 	}
@@ -89,6 +94,9 @@ func (a *App) Journal(ctx context.Context) (*journal.Journal, error) {
 	if a.journal != nil {
 		return a.journal, nil
 	}
+	if err := a.ownState(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Join(a.stateDir, "locks"), 0o700); err != nil {
 		return nil, a.notOpened(err)
 	}
@@ -98,6 +106,30 @@ func (a *App) Journal(ctx context.Context) (*journal.Journal, error) {
 	}
 	a.journal = j
 	return j, nil
+}
+
+// ownState refuses to work as root on the state of somebody else: what root makes there its
+// owner could not read.
+func (a *App) ownState() error {
+	uid := owner(a.stateDir)
+	if os.Geteuid() != 0 || uid <= 0 {
+		return nil
+	}
+	name := strconv.Itoa(uid)
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	return &service.Fault{ID: "error.state-of-another", Args: service.Args{"path": a.stateDir, "user": name},
+		Err: fmt.Errorf("%s belongs to %s: %w", a.stateDir, name, service.ErrRefused)}
+}
+
+// owner is whom a file belongs to; -1 where that cannot be told.
+func owner(path string) int {
+	info, err := os.Stat(path)
+	if err != nil {
+		return -1
+	}
+	return int(info.Sys().(*syscall.Stat_t).Uid)
 }
 
 // notOpened gives the reasons why a journal is not opened words of their own.

@@ -36,6 +36,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "control", Text: text},
 		catalogue.Source{Prefix: "config", Text: config.Text()},
 		catalogue.Source{Prefix: "upkeep", Text: selfText},
+		catalogue.Source{Prefix: "unit", Text: unitText},
 		catalogue.Source{Prefix: "assertion", Text: inventory.Words()},
 		catalogue.Source{Prefix: "check", Text: check.Words()},
 		catalogue.Source{Prefix: "backup", Text: backup.Words()},

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"upkeep/internal/diag"
 	"upkeep/internal/quantity"
+	"upkeep/internal/service"
 )
 
 // Config declares one compose project.
@@ -79,4 +82,17 @@ func (e Expected) validate(path string, p *diag.List) {
 	if e.RestartAfter < 0 {
 		p.Addf(path+".restart_after", "must not be negative, is %s", e.RestartAfter)
 	}
+}
+
+// Reach is the engine, and the project's own directory: maintain writes log limits into a
+// file of upkeep's own there.
+func (c *Config) Reach() service.Reach {
+	reach := service.Reach{Reads: c.Files}
+	if path, ok := strings.CutPrefix(c.Host, "unix://"); ok {
+		reach.Socket = path
+	}
+	if len(c.Files) > 0 {
+		reach.Writes = []string{filepath.Dir(c.Files[0])}
+	}
+	return reach
 }

@@ -13,6 +13,7 @@ import (
 	"upkeep/internal/diag"
 	"upkeep/internal/glob"
 	"upkeep/internal/quantity"
+	"upkeep/internal/service"
 	"upkeep/internal/tables"
 	"upkeep/internal/tables/document"
 )
@@ -370,4 +371,10 @@ func (t Table) known() []string {
 		rows = document.Pattern{}
 	}
 	return slices.Concat(rows.Captures(), slices.Sorted(maps.Keys(t.Columns)))
+}
+
+// Reach is the store: what its programs wrote is merged, moved and replaced, and who has it
+// open or locked is looked for.
+func (c *Config) Reach() service.Reach {
+	return service.Reach{Reads: []string{c.Dir}, Writes: []string{c.Dir}, Processes: true}
 }

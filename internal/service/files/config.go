@@ -4,6 +4,7 @@ import (
 	"upkeep/internal/diag"
 	"upkeep/internal/glob"
 	"upkeep/internal/quantity"
+	"upkeep/internal/service"
 )
 
 // Config declares what belongs to the target.
@@ -36,3 +37,6 @@ func (c *Config) Validate() (p diag.List) {
 	glob.Validate(&p, "exclude", c.Exclude)
 	return p
 }
+
+// Reach is what copies read.
+func (c *Config) Reach() service.Reach { return service.Reach{Reads: c.Paths} }

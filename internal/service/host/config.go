@@ -97,3 +97,6 @@ func (l Limits) judge(v *service.Verdict, used float64, slug, subject string, ar
 		v.Warn(slug, subject, args)
 	}
 }
+
+// Reach is the file systems.
+func (c *Config) Reach() service.Reach { return service.Reach{Disks: true} }

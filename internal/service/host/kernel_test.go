@@ -109,6 +109,17 @@ func TestKernelNumbersAreJudged(t *testing.T) {
 		{"newer kernels say it in another word", func(k kernel) {
 			k.write(t, "self/mountinfo", "1 0 8:1 / / rw,relatime - ext4 /dev/sda1 rw,emergency_ro\n")
 		}, map[string]service.Severity{"read-only /": service.Critical}},
+		{"what a unit may not write to is not read-only", func(k kernel) {
+			k.write(t, "self/mountinfo", "1 0 8:1 / / ro,relatime - ext4 /dev/sda1 rw\n")
+			k.write(t, "1/mountinfo", "1 0 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n")
+		}, nil},
+		{"a machine's disk that stopped writing, seen from a unit", func(k kernel) {
+			k.write(t, "self/mountinfo", "1 0 8:1 / / ro,relatime - ext4 /dev/sda1 ro\n")
+			k.write(t, "1/mountinfo", "1 0 8:1 / / rw,relatime - ext4 /dev/sda1 ro\n")
+		}, map[string]service.Severity{"read-only /": service.Critical}},
+		{"another root is another machine", func(k kernel) {
+			k.write(t, "1/mountinfo", "1 0 9:1 / / rw,relatime - ext4 /dev/sdb1 ro\n")
+		}, nil},
 		{"read-only on purpose is no finding", func(k kernel) {
 			k.write(t, "self/mountinfo", "1 0 8:1 / / ro,relatime - ext4 /dev/sda1 ro\n")
 		}, nil},

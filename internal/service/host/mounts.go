@@ -10,19 +10,40 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// mounts returns what this process sees mounted. Of several on one path only the
-// last counts: it hides the others.
+// mounts returns what is mounted. Of several on one path only the last counts: it hides
+// the others.
 func (in *Instance) mounts() (map[string]*procfs.MountInfo, error) {
 	all, err := in.proc.GetMounts()
 	if err != nil {
 		return nil, fmt.Errorf("list mounts: %w", err)
 	}
+	return onPaths(in.ofMachine(all)), nil
+}
+
+// ofMachine takes the mounts of the first process where it has the same root: in a unit that
+// may write to some directories only, everything else looks mounted read-only.
+func (in *Instance) ofMachine(own []*procfs.MountInfo) []*procfs.MountInfo {
+	first, err := in.proc.Proc(1)
+	if err != nil {
+		return own
+	}
+	all, err := first.MountInfo()
+	if err != nil {
+		return own
+	}
+	if here, there := onPaths(own)["/"], onPaths(all)["/"]; here == nil || there == nil || here.MajorMinorVer != there.MajorMinorVer {
+		return own
+	}
+	return all
+}
+
+func onPaths(all []*procfs.MountInfo) map[string]*procfs.MountInfo {
 	seen := make(map[string]*procfs.MountInfo, len(all))
 	for _, m := range all {
 		m.MountPoint = unescape.Replace(m.MountPoint)
 		seen[m.MountPoint] = m
 	}
-	return seen, nil
+	return seen
 }
 
 // unescape undoes what the kernel does to blanks and backslashes in paths.

@@ -1,11 +1,14 @@
 package logs
 
 import (
+	"path/filepath"
+
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/diag"
 	"upkeep/internal/glob"
 	"upkeep/internal/quantity"
+	"upkeep/internal/service"
 )
 
 // Config declares log files and what is done with them. Nothing is rotated,
@@ -93,4 +96,16 @@ func (r Rotate) validate(p *diag.List) {
 	if how.declared() && !r.asked() {
 		p.Addf("rotate", "must have size or age")
 	}
+}
+
+// Reach is the files, and their directories where files are moved aside, compressed or deleted.
+func (c *Config) Reach() service.Reach {
+	reach := service.Reach{Reads: c.Paths}
+	if c.Rotate.asked() || c.CompressAfter > 0 || c.DeleteAfter > 0 || c.Keep > 0 {
+		for _, path := range c.Paths {
+			reach.Writes = append(reach.Writes, filepath.Dir(path))
+		}
+		reach.Processes, reach.Signals = true, c.Rotate.Reopen.Signal != "" // who writes, and is told to begin anew
+	}
+	return reach
 }

@@ -220,3 +220,9 @@ func (c Config) declareParquet(ctx context.Context, m memory, dir string, lies t
 	}
 	return unknown, nil
 }
+
+// Reach is the store: what its programs wrote is merged, moved and replaced, and who has it
+// open or locked is looked for.
+func (c *Config) Reach() service.Reach {
+	return service.Reach{Reads: []string{c.Dir}, Writes: []string{c.Dir}, Processes: true}
+}

@@ -8,6 +8,7 @@ import (
 
 	"upkeep/internal/diag"
 	"upkeep/internal/quantity"
+	"upkeep/internal/service"
 )
 
 // Config says which processes are meant: those that fit everything declared of
@@ -112,3 +113,6 @@ func (c *Config) name() string {
 	}
 	return c.Pidfile
 }
+
+// Reach is the processes of whoever runs them; maintain ends those that leak.
+func (c *Config) Reach() service.Reach { return service.Reach{Processes: true, Signals: true} }

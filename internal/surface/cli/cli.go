@@ -106,7 +106,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(c.initCommand(), c.checkCommand(), c.backupCommand(), c.verifyCommand(), c.drillCommand(),
 		c.pointsCommand(), c.restoreCommand(), c.maintainCommand(), c.reconcileCommand(), c.tuneCommand(), c.logsCommand(), c.dataCommand(), c.runCommand(), c.runsCommand(), c.showCommand(), c.diffCommand(),
 		c.undoCommand(), c.planCommand(), c.approveCommand(), c.applyCommand(), c.reportCommand(), c.collectCommand(), c.serveCommand(),
-		c.kindsCommand(), c.configCommand(), c.doctorCommand(), c.windowCommand(), c.checklistCommand(), c.auditLogCommand(), c.versionCommand(), c.guardCommand())
+		c.kindsCommand(), c.configCommand(), c.doctorCommand(), c.windowCommand(), c.checklistCommand(), c.auditLogCommand(), c.versionCommand(), c.exportCommand(), c.guardCommand())
 	return root
 }
 

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"upkeep/internal/control"
+)
+
+// exporter makes files for one other tool of what is declared.
+type exporter struct {
+	tool string
+	make func(app *control.App) ([]control.File, error)
+}
+
+// exporters is the list of upkeep export. Those of one tool are its files together.
+func exporters() []exporter {
+	return []exporter{
+		{"systemd", serveUnit},
+	}
+}
+
+// serveUnit is for this very program.
+func serveUnit(app *control.App) ([]control.File, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the program itself: %w", err)
+	}
+	return app.ServeUnit(program)
+}
+
+func (c *cli) exportCommand() *cobra.Command {
+	group := c.group("tools")
+	group.Use = "export"
+	out := group.PersistentFlags().String("out", "", c.say("cli.flag-export-out"))
+	makers := map[string][]exporter{}
+	for _, e := range exporters() {
+		if makers[e.tool] == nil {
+			group.AddCommand(c.exportTool(e.tool, out, func() []exporter { return makers[e.tool] }))
+		}
+		makers[e.tool] = append(makers[e.tool], e)
+	}
+	return group
+}
+
+func (c *cli) exportTool(tool string, out *string, makers func() []exporter) *cobra.Command {
+	cmd := c.command("export-"+tool, "")
+	cmd.Use, cmd.Args = tool, cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.with(cmd.Context(), func(app *control.App) error {
+			files := []control.File{}
+			for _, e := range makers() {
+				made, err := e.make(app)
+				if err != nil {
+					return err
+				}
+				files = append(files, made...)
+			}
+			return c.putFiles(files, *out)
+		})
+	}
+	return cmd
+}
+
+// putFiles prints files or writes them below a directory, which a dry run only names.
+func (c *cli) putFiles(files []control.File, out string) error {
+	switch {
+	case c.json:
+		c.printJSON(map[string]any{"exit_code": 0, "files": files})
+	case out == "":
+		for _, f := range files {
+			fmt.Fprintf(c.Out, "# %s\n%s", f.Path, f.Text)
+		}
+	}
+	var errs []error
+	for _, f := range files {
+		if path := filepath.Join(out, f.Path); out != "" {
+			errs = append(errs, c.putFile(path, f.Text))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *cli) putFile(path, text string) error {
+	if !c.json {
+		fmt.Fprintln(c.Out, path)
+	}
+	if c.dryRun {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}
