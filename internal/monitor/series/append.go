@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,15 +18,15 @@ import (
 	"github.com/prometheus/prometheus/storage"
 )
 
-// appended are the series of the latest round, so that those that are gone are marked, as
-// scraping does: otherwise an alert would go on for five minutes about what is no more.
+// appended are the series of the latest round of each source, so that those that are gone are
+// marked, as scraping does: otherwise an alert would go on for five minutes about what is no more.
 type appended struct {
-	mu     sync.Mutex
-	round  uint64
-	at     time.Time        // when it was written
-	series map[string]*kept // by the labels' bytes
-	build  labels.ScratchBuilder
-	key    []byte
+	mu      sync.Mutex
+	round   uint64
+	at      time.Time                   // when it was written
+	sources map[string]map[string]*kept // series by their labels' bytes
+	build   labels.ScratchBuilder
+	key     []byte
 }
 
 type kept struct {
@@ -40,16 +41,38 @@ func (a *appended) latest() time.Time {
 	return a.at
 }
 
-func newAppended() *appended { return &appended{series: map[string]*kept{}} }
+func newAppended() *appended { return &appended{sources: map[string]map[string]*kept{}} }
 
-// Append writes one whole round of samples. A series of the round before that is not in this
-// one has ended at this time.
-func (s *Store) Append(at time.Time, families []*dto.MetricFamily) error {
+// Append writes one round of samples of a source: a target, or all of them. A series of its
+// round before that is not in this one has ended at this time.
+func (s *Store) Append(source string, at time.Time, families []*dto.MetricFamily) error {
 	a := s.appended
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return s.append(source, at, families)
+}
+
+// Retain ends the series of every source that is not among these.
+func (s *Store) Retain(sources []string, at time.Time) (failed error) {
+	a := s.appended
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for source := range a.sources {
+		if !slices.Contains(sources, source) {
+			failed = errors.Join(failed, s.append(source, at, nil))
+			delete(a.sources, source)
+		}
+	}
+	return failed
+}
+
+func (s *Store) append(source string, at time.Time, families []*dto.MetricFamily) error {
+	a := s.appended
+	if a.sources[source] == nil {
+		a.sources[source] = map[string]*kept{}
+	}
 	a.round++
-	r := &round{appended: a, app: s.storage.AppenderV2(context.Background()), at: at.UnixMilli()}
+	r := &round{appended: a, series: a.sources[source], app: s.storage.AppenderV2(context.Background()), at: at.UnixMilli()}
 	for _, f := range families {
 		r.family(f)
 	}
@@ -67,6 +90,7 @@ func (s *Store) Append(at time.Time, families []*dto.MetricFamily) error {
 // round is one Append.
 type round struct {
 	*appended
+	series           map[string]*kept
 	app              storage.AppenderV2
 	at               int64
 	options          storage.AOptions
