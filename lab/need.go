@@ -12,7 +12,7 @@ import (
 
 // Need skips the test when a component is missing, with the way to get it; with
 // CI=true a missing component is a failure. Components are "postgres",
-// "postgres 15", "redis", "minio", "docker", "rabbitmq", "celery", "neo4j",
+// "postgres 15", "redis", "minio", "docker", "rabbitmq", "celery", "smtp", "neo4j",
 // "cot-studio", "root", or the name of any program.
 func Need(t TB, components ...string) {
 	t.Helper()
@@ -67,6 +67,9 @@ func Find(component string) error {
 		return err
 	case "celery":
 		_, err := celeryProgram()
+		return err
+	case "smtp":
+		_, err := smtpPython()
 		return err
 	}
 	_, err := exec.LookPath(name)

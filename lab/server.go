@@ -15,7 +15,7 @@ import (
 
 // Server is one private server.
 type Server struct {
-	Component    string // "postgres", "redis", "amqp", "celery", "neo4j" or "minio"
+	Component    string // "postgres", "redis", "amqp", "celery", "smtp", "neo4j" or "minio"
 	Host         string // always 127.0.0.1
 	Port         int
 	User         string // superuser of PostgreSQL; empty for Redis
