@@ -31,7 +31,9 @@ func (a *App) checkSelf(ctx context.Context) (service.Verdict, error) {
 			v.Warn("upkeep.acceptance-expired", w.What(), service.Args{"finding": w.What(), "until": w.Until.String(), "why": w.Why})
 		}
 	}
-	return v, errors.Join(a.checkPassword(ctx, &v), a.checkDisk(&v), a.checkLists(ctx, &v), a.checkAnomalies(ctx, &v))
+	a.checkFiles(&v)
+	err := a.checkAlerting(ctx, &v)
+	return v, errors.Join(err, a.checkPassword(ctx, &v), a.checkDisk(&v), a.checkLists(ctx, &v), a.checkAnomalies(ctx, &v))
 }
 
 func (a *App) checkPassword(ctx context.Context, v *service.Verdict) error {

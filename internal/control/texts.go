@@ -19,6 +19,7 @@ import (
 	"upkeep/internal/catalogue"
 	"upkeep/internal/config"
 	"upkeep/internal/inventory"
+	"upkeep/internal/monitor/alertfile"
 	"upkeep/internal/repository"
 	"upkeep/internal/service"
 )
@@ -35,6 +36,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 	sources := append(surface, catalogue.Source{Prefix: "error", Text: service.ErrorText()},
 		catalogue.Source{Prefix: "control", Text: text},
 		catalogue.Source{Prefix: "config", Text: config.Text()},
+		catalogue.Source{Prefix: "alertfile", Text: alertfile.Text()},
 		catalogue.Source{Prefix: "upkeep", Text: selfText},
 		catalogue.Source{Prefix: "unit", Text: unitText},
 		catalogue.Source{Prefix: "assertion", Text: inventory.Words()},

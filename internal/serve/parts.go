@@ -29,6 +29,7 @@ func (p *Process) newParts(ctx context.Context) error {
 	for _, open := range []func(context.Context, *Process) (part, []route, error){
 		newCollector,
 		newLooker,
+		newAlerting,
 	} {
 		part, routes, err := open(ctx, p)
 		if err != nil {

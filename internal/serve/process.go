@@ -24,6 +24,7 @@ type Process struct {
 	// Parts that others look at.
 	collector *collector
 	looker    *looker
+	alerting  *alerting
 
 	mu  sync.Mutex
 	app *lent

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"upkeep/internal/control"
-	"upkeep/internal/diag"
 	"upkeep/internal/journal"
 	"upkeep/internal/service"
 )
@@ -112,13 +111,7 @@ func (c *cli) configCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		n := len(app.Inventory.Targets())
-		if c.json {
-			c.printJSON(map[string]any{"exit_code": 0, "problems": c.problemViews(diag.List{}), "targets": n})
-			return nil
-		}
-		fmt.Fprintln(c.Out, c.say("cli.config-fine", "file", app.Config.File, "n", n))
-		return nil
+		return c.checkFiles(app)
 	}
 	schema := c.command("config-schema", "")
 	schema.Use, schema.Args = "schema", cobra.NoArgs

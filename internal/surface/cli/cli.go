@@ -103,10 +103,43 @@ func (c *cli) root() *cobra.Command {
 	root.SetErr(c.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
 	c.flags(root)
-	root.AddCommand(c.initCommand(), c.checkCommand(), c.backupCommand(), c.verifyCommand(), c.drillCommand(),
-		c.pointsCommand(), c.restoreCommand(), c.maintainCommand(), c.reconcileCommand(), c.tuneCommand(), c.logsCommand(), c.dataCommand(), c.runCommand(), c.runsCommand(), c.showCommand(), c.diffCommand(),
-		c.undoCommand(), c.planCommand(), c.approveCommand(), c.applyCommand(), c.reportCommand(), c.collectCommand(), c.serveCommand(),
-		c.kindsCommand(), c.configCommand(), c.doctorCommand(), c.windowCommand(), c.checklistCommand(), c.auditLogCommand(), c.versionCommand(), c.exportCommand(), c.guardCommand())
+	for _, command := range []func() *cobra.Command{
+		c.initCommand,
+		c.checkCommand,
+		c.backupCommand,
+		c.verifyCommand,
+		c.drillCommand,
+		c.pointsCommand,
+		c.restoreCommand,
+		c.maintainCommand,
+		c.reconcileCommand,
+		c.tuneCommand,
+		c.logsCommand,
+		c.dataCommand,
+		c.runCommand,
+		c.runsCommand,
+		c.showCommand,
+		c.diffCommand,
+		c.undoCommand,
+		c.planCommand,
+		c.approveCommand,
+		c.applyCommand,
+		c.reportCommand,
+		c.collectCommand,
+		c.serveCommand,
+		c.kindsCommand,
+		c.configCommand,
+		c.doctorCommand,
+		c.windowCommand,
+		c.checklistCommand,
+		c.auditLogCommand,
+		c.versionCommand,
+		c.exportCommand,
+		c.guardCommand,
+		c.silenceCommand,
+	} {
+		root.AddCommand(command())
+	}
 	return root
 }
 
