@@ -23,8 +23,9 @@ var migrations embed.FS
 // Journal is one open journal. Several processes may have the same file open and
 // append to it side by side. Its methods are safe for concurrent use.
 type Journal struct {
-	db  *sql.DB
-	now func() time.Time
+	db      *sql.DB
+	now     func() time.Time
+	commits commits
 }
 
 // modelsSince is the last migration that made or changed a read model.
@@ -65,22 +66,6 @@ func Schema() (int, error) {
 
 // Close closes the journal.
 func (j *Journal) Close() error { return j.db.Close() }
-
-// write does work in one transaction that holds the write lock from its start:
-// what it reads is still true when it appends, whatever other processes do.
-func (j *Journal) write(ctx context.Context, work func(*sql.Tx) error) error {
-	tx, err := j.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("lock the journal: %w", err)
-	}
-	if err := work(tx); err != nil {
-		return undone(tx, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit to the journal: %w", err)
-	}
-	return nil
-}
 
 // read does work on one consistent view, which takes no lock.
 func (j *Journal) read(ctx context.Context, work func(*sql.Tx) error) error {
