@@ -53,10 +53,11 @@ type App struct {
 	stateDir  string
 	scratch   inventory.Scratch
 
-	opening    sync.Mutex // of the journal: kinds ask for their state side by side
+	opening    sync.Mutex // of journal and workflows: they are asked for side by side
 	journal    *journal.Journal
 	workflow   *workflow.Store
 	repository *repository.Repository
+	lent       bool // journal and workflows are another's to close
 }
 
 // Open resolves a declaration. It touches nothing.
@@ -174,6 +175,8 @@ func (s lazyState) Set(ctx context.Context, key, value string) error {
 }
 
 func (a *App) openWorkflow(ctx context.Context) (*workflow.Store, error) {
+	a.opening.Lock()
+	defer a.opening.Unlock()
 	if a.workflow != nil {
 		return a.workflow, nil
 	}
@@ -206,13 +209,13 @@ func (a *App) engine(ctx context.Context) (*engine.Engine, error) {
 // Close gives back what was opened.
 func (a *App) Close(ctx context.Context) error {
 	var errs []error
-	if a.workflow != nil {
+	if a.workflow != nil && !a.lent {
 		errs = append(errs, a.workflow.Close(ctx))
 	}
 	if a.repository != nil {
 		errs = append(errs, a.repository.Close(ctx))
 	}
-	if a.journal != nil {
+	if a.journal != nil && !a.lent {
 		errs = append(errs, a.journal.Close())
 	}
 	return errors.Join(errs...)

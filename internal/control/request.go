@@ -21,12 +21,16 @@ type Request struct {
 	Discard []string `json:"discard,omitempty"` // targets whose present content is given up unsaved
 	Sample  float64  `json:"sample,omitempty"`  // share of the parts that verify reads; 0 = every one
 	Job     string   `json:"job,omitempty"`
-	Plan    string   `json:"plan,omitempty"`    // digest of the plan that is applied
-	Runs    []string `json:"runs,omitempty"`    // of a job: the IDs of its verbs' runs, in order
-	Parent  string   `json:"parent,omitempty"`  // the job's run
-	Undoes  string   `json:"undoes,omitempty"`  // the run whose work is taken back
-	Span    string   `json:"span,omitempty"`    // of a report: "day", "week" or "month"
-	Formats []string `json:"formats,omitempty"` // of a report; none = html
+	Plan    string   `json:"plan,omitempty"`   // digest of the plan that is applied
+	Runs    []string `json:"runs,omitempty"`   // of a job: the IDs of its verbs' runs, in order
+	Parent  string   `json:"parent,omitempty"` // the job's run
+	// Turn is when a job was due that is run by the calendar, and Try which one of its
+	// tries this is.
+	Turn    time.Time `json:"turn,omitzero"`
+	Try     int       `json:"try,omitempty"`
+	Undoes  string    `json:"undoes,omitempty"`  // the run whose work is taken back
+	Span    string    `json:"span,omitempty"`    // of a report: "day", "week" or "month"
+	Formats []string  `json:"formats,omitempty"` // of a report; none = html
 	// Unattended care: only what may be done without a person, and what Approved names
 	// as KIND.op; the rest is left as a plan.
 	Unattended bool     `json:"unattended,omitempty"`

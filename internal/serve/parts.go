@@ -30,6 +30,7 @@ func (p *Process) newParts(ctx context.Context) error {
 		newCollector,
 		newLooker,
 		newAlerting,
+		newScheduler,
 	} {
 		part, routes, err := open(ctx, p)
 		if err != nil {

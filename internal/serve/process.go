@@ -25,6 +25,7 @@ type Process struct {
 	collector *collector
 	looker    *looker
 	alerting  *alerting
+	scheduler *scheduler
 
 	mu  sync.Mutex
 	app *lent

@@ -39,7 +39,7 @@ func (c *cli) serveCommand() *cobra.Command {
 			},
 			Open: func(cfg *config.Config) *control.App {
 				opt := c.options()
-				opt.Watch, opt.Log = nil, log
+				opt.Watch, opt.Log, opt.Patient = nil, log, true
 				return control.Open(cfg, opt)
 			},
 			Page:   c.Page,
