@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"upkeep/internal/capability/collect"
 	"upkeep/internal/catalogue"
 	"upkeep/internal/config"
 	"upkeep/internal/database"
@@ -42,6 +43,7 @@ type Options struct {
 	// NewPassword shows the password of a repository that was just made, once.
 	NewPassword func(path, password string)
 	Words       catalogue.Words // of the reader, for pages that are written to files
+	Version     string          // of the program
 }
 
 // App is one declared system, opened. What lies on disk is opened when first
@@ -58,6 +60,10 @@ type App struct {
 	workflow   *workflow.Store
 	repository *repository.Repository
 	lent       bool // journal and workflows are another's to close
+
+	sampling sync.Mutex     // of what follows
+	round    *collect.Round // over all targets, with their connections
+	own      own
 }
 
 // Open resolves a declaration. It touches nothing.
@@ -209,6 +215,11 @@ func (a *App) engine(ctx context.Context) (*engine.Engine, error) {
 // Close gives back what was opened.
 func (a *App) Close(ctx context.Context) error {
 	var errs []error
+	a.sampling.Lock()
+	defer a.sampling.Unlock()
+	if a.round != nil {
+		errs = append(errs, a.round.Close())
+	}
 	if a.workflow != nil && !a.lent {
 		errs = append(errs, a.workflow.Close(ctx))
 	}

@@ -18,7 +18,7 @@ type collector struct {
 
 	mu    sync.Mutex
 	every time.Duration
-	last  []byte // the latest round as OpenMetrics
+	last  []byte // the latest round, as exporters show theirs
 	sinks []func(at time.Time, families []*dto.MetricFamily, failed map[string]error)
 }
 
@@ -51,14 +51,17 @@ func (c *collector) round(ctx context.Context) {
 	defer done()
 	at := c.process.Now()
 	round, failed, err := app.Samples(ctx, nil)
-	if err != nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return
+	}
+	if err != nil {
+		c.process.Log().Error("samples of upkeep itself are not whole", "error", err)
 	}
 	for _, sink := range c.sinks {
 		sink(at, round.Families(), failed)
 	}
 	var text bytes.Buffer
-	if err := round.Write(&text); err != nil {
+	if err := round.Text(&text); err != nil {
 		c.process.Log().Error("samples not written", "error", err)
 		return
 	}
@@ -84,6 +87,6 @@ func (c *collector) metrics(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "503: nothing was collected yet", http.StatusServiceUnavailable)
 		return
 	}
-	w.Header().Set("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, _ = w.Write(text) // whoever asked has gone
 }

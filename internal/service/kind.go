@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"reflect"
 	"slices"
@@ -19,6 +20,8 @@ type Kind struct {
 	open      func(Env, any) (Instance, error)
 	text      []byte
 	example   []byte
+
+	monitoring fs.FS
 }
 
 // Define describes a kind. C is its configuration: a struct with yaml tags and,

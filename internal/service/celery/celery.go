@@ -8,7 +8,7 @@
 package celery
 
 import (
-	_ "embed"
+	"embed"
 
 	"upkeep/internal/service"
 )
@@ -19,8 +19,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("celery", open, text, example)
+var Kind = service.Define("celery", open, text, example).Monitored(monitoring)
 
 var (
 	_ service.Checker   = (*Instance)(nil)

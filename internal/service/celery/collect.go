@@ -84,6 +84,11 @@ func (s samples) sendWorkers(to chan<- prometheus.Metric) {
 		of := prometheus.Labels{"hostname": w.name}
 		send(to, up, upHelp, 1, of)
 		send(to, "celery_worker_tasks_active", "The number of tasks the worker is currently processing", float64(len(w.active)), of)
+		for task, n := range w.stats.Total {
+			accepted := prometheus.NewDesc("celery_task_received_total", "Sent when the worker receives a task.", nil,
+				prometheus.Labels{"hostname": w.name, "name": task})
+			to <- prometheus.MustNewConstMetric(accepted, prometheus.CounterValue, float64(n))
+		}
 	}
 	for _, name := range s.silent(s.control) {
 		send(to, up, upHelp, 0, prometheus.Labels{"hostname": name})

@@ -92,10 +92,17 @@ func (in *Instance) usage(f families, s container.StatsResponse, c container.Ins
 	f.counter("container_cpu_user_seconds_total", "Cumulative user cpu time consumed.", float64(cpu.UsageInUsermode)/nanoseconds, labels...)
 	f.counter("container_cpu_system_seconds_total", "Cumulative system cpu time consumed.", float64(cpu.UsageInKernelmode)/nanoseconds, labels...)
 	f.gauge("container_memory_usage_bytes", "Current memory usage, including all memory regardless of when it was accessed.", float64(s.MemoryStats.Usage), labels...)
+	f.gauge("container_memory_rss", "Size of RSS in bytes.", float64(pages(s.MemoryStats, "total_rss", "rss", "anon")), labels...)
+	f.gauge("container_memory_cache", "Number of bytes of page cache memory.", float64(pages(s.MemoryStats, "total_cache", "cache", "file")), labels...)
 	f.gauge("container_memory_working_set_bytes", "Current working set.", float64(workingSet(s.MemoryStats)), labels...)
 	f.gauge("container_spec_memory_limit_bytes", "Memory limit for the container; 0 = none.", float64(c.HostConfig.Memory), labels...)
 	f.gauge("container_threads", "Number of threads running inside the container.", float64(s.PidsStats.Current), labels...)
 	f.gauge("container_start_time_seconds", "Start time of the container since unix epoch.", in.started(c), labels...)
+	f.gauge("container_last_seen", "Last time a container was seen by the exporter", float64(in.env.Now().Unix()), labels...)
+	throttled := s.CPUStats.ThrottlingData
+	f.counter("container_cpu_cfs_periods_total", "Number of elapsed enforcement period intervals.", float64(throttled.Periods), labels...)
+	f.counter("container_cpu_cfs_throttled_periods_total", "Number of throttled period intervals.", float64(throttled.ThrottledPeriods), labels...)
+	f.counter("container_cpu_cfs_throttled_seconds_total", "Total time duration the container has been throttled.", float64(throttled.ThrottledTime)/nanoseconds, labels...)
 	for device, n := range s.Networks {
 		at := with("interface", device)
 		f.counter("container_network_receive_bytes_total", "Cumulative count of bytes received.", float64(n.RxBytes), at...)
@@ -113,6 +120,17 @@ func (in *Instance) usage(f families, s container.StatsResponse, c container.Ins
 
 func (in *Instance) started(c container.InspectResponse) float64 {
 	return float64(in.env.Now().Unix()) - float64(int64(in.since(c.State.StartedAt)))
+}
+
+// pages is the first of these numbers that the kernel has: its two versions of control groups
+// name them differently.
+func pages(m container.MemoryStats, names ...string) uint64 {
+	for _, name := range names {
+		if n, there := m.Stats[name]; there {
+			return n
+		}
+	}
+	return 0
 }
 
 // workingSet is what cannot be given back by dropping pages that nobody used

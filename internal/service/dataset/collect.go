@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"upkeep/internal/service"
 	"upkeep/internal/tables"
 )
 
@@ -149,4 +150,12 @@ func (g gauges) single(name, help string, value float64) {
 	one := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	one.Set(value)
 	g.registry.MustRegister(one)
+}
+
+// DeclaredMetrics are the gauges that the declaration asks for.
+func (c *Config) DeclaredMetrics() (all []service.Metric) {
+	for _, name := range slices.Sorted(maps.Keys(c.Metrics)) {
+		all = append(all, service.Metric{Name: name, Type: "gauge", Help: c.Metrics[name].Help})
+	}
+	return all
 }

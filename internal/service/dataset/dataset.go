@@ -20,7 +20,7 @@ package dataset
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 	"path/filepath"
 
@@ -33,8 +33,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("dataset", open, text, example)
+var Kind = service.Define("dataset", open, text, example).Monitored(monitoring)
 
 var (
 	_ service.Checker    = (*Instance)(nil)

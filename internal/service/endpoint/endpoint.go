@@ -6,7 +6,7 @@ package endpoint
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -26,8 +26,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all. All its instances share one pacer.
-var Kind = service.Define("endpoint", opener(newPacer()), text, example)
+var Kind = service.Define("endpoint", opener(newPacer()), text, example).Monitored(monitoring)
 
 // Instance is one address. It keeps no connection: every look makes its own, as
 // a new user would.

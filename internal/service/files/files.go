@@ -9,7 +9,7 @@
 package files
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,8 +23,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("files", open, text, example)
+var Kind = service.Define("files", open, text, example).Monitored(monitoring)
 
 var (
 	_ service.Checker    = (*Instance)(nil)

@@ -12,14 +12,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/node_exporter/collector"
+
+	"upkeep/internal/service"
 )
 
 // collectors are node_exporter's that stock dashboards and rules need and that
 // cost a few milliseconds together.
 func collectors() []string {
 	return []string{
-		"cpu", "diskstats", "filefd", "filesystem", "loadavg", "meminfo", "netdev",
-		"pressure", "stat", "time", "uname", "vmstat",
+		"conntrack", "cpu", "diskstats", "filefd", "filesystem", "loadavg", "mdadm", "meminfo", "netdev",
+		"netstat", "pressure", "sockstat", "stat", "time", "timex", "uname", "vmstat",
 	}
 }
 
@@ -50,18 +52,23 @@ func concerns(flag string) bool {
 // Collect takes one round of node_ samples. A collector that has nothing to say
 // here (no pressure in this kernel) shows as node_scrape_collector_success 0.
 func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
-	if err := setDefaults(); err != nil {
-		return fmt.Errorf("prepare the collectors: %w", err)
-	}
-	node, err := collector.NewNodeCollector(slog.New(quiet{in.env.Log.Handler()}), collectors()...)
+	registry, err := in.exporter()
 	if err != nil {
 		return fmt.Errorf("prepare the collectors: %w", err)
 	}
-	registry := prometheus.NewRegistry()
-	if err := registry.Register(node); err != nil {
-		return fmt.Errorf("prepare the collectors: %w", err)
-	}
 	return gather(ctx, registry, emit)
+}
+
+func newExporter(env service.Env) (*prometheus.Registry, error) {
+	if err := setDefaults(); err != nil {
+		return nil, err
+	}
+	node, err := collector.NewNodeCollector(slog.New(quiet{env.Log.Handler()}), collectors()...)
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	return registry, registry.Register(node)
 }
 
 // quiet logs for those who search a fault. node_exporter calls it an error that a

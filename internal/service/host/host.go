@@ -7,7 +7,7 @@ package host
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/procfs"
 	"github.com/shirou/gopsutil/v4/disk"
 
@@ -35,10 +36,13 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
-// Kind is listed in service/all.
-var Kind = service.Define("host", open, text, example)
+//go:embed metrics.tsv
+var monitoring embed.FS
 
-// Instance is this machine. It keeps nothing open between calls.
+// Kind is listed in service/all.
+var Kind = service.Define("host", open, text, example).Monitored(monitoring)
+
+// Instance is this machine. It keeps nothing open between calls, only what Collect has prepared.
 type Instance struct {
 	env       service.Env
 	cfg       Config
@@ -49,6 +53,8 @@ type Instance struct {
 
 	lock  sync.Mutex
 	stuck map[string]bool // mounts whose statfs has not come back yet
+
+	exporter func() (*prometheus.Registry, error) // made when somebody collects
 }
 
 func open(env service.Env, cfg Config) (*Instance, error) {
@@ -65,6 +71,7 @@ func openAt(env service.Env, cfg Config, root string) (*Instance, error) {
 		machineID: "/etc/machine-id",
 		statfs:    disk.UsageWithContext,
 		stuck:     map[string]bool{},
+		exporter:  sync.OnceValues(func() (*prometheus.Registry, error) { return newExporter(env) }),
 	}, nil
 }
 

@@ -48,7 +48,7 @@ func (in *Instance) count(ctx context.Context, emit func(*dto.MetricFamily)) (er
 	for _, name := range slices.Sorted(maps.Keys(in.cfg.Metrics)) {
 		n, failed := in.lines(ctx, name, in.cfg.Metrics[name])
 		if err = errors.Join(err, failed); n >= 0 {
-			emit(&dto.MetricFamily{Name: proto.String(name), Help: proto.String("Lines in the logs that match " + in.cfg.Metrics[name]),
+			emit(&dto.MetricFamily{Name: proto.String(name), Help: proto.String(helpOf(in.cfg.Metrics[name])),
 				Type: dto.MetricType_COUNTER.Enum(), Metric: []*dto.Metric{{Counter: &dto.Counter{Value: proto.Float64(n)}}}})
 		}
 	}
@@ -94,3 +94,13 @@ func (in *Instance) lines(ctx context.Context, name, pattern string) (float64, e
 	}
 	return c.Lines, failed
 }
+
+// DeclaredMetrics are the counters that the declaration asks for.
+func (c *Config) DeclaredMetrics() (all []service.Metric) {
+	for _, name := range slices.Sorted(maps.Keys(c.Metrics)) {
+		all = append(all, service.Metric{Name: name, Type: "counter", Help: helpOf(c.Metrics[name])})
+	}
+	return all
+}
+
+func helpOf(pattern string) string { return "Lines in the logs that match " + pattern }

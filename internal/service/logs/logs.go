@@ -9,7 +9,7 @@
 package logs
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 
 	"upkeep/internal/glob"
@@ -22,8 +22,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("logs", open, text, example)
+var Kind = service.Define("logs", open, text, example).Monitored(monitoring)
 
 var (
 	_ service.Checker    = (*Instance)(nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	driver "github.com/neo4j/neo4j-go-driver/v5/neo4j"
 	dto "github.com/prometheus/client_model/go"
@@ -44,6 +45,7 @@ func (l *link) collect(ctx context.Context, emit func(*dto.MetricFamily)) error 
 			return err
 		}
 		emit(family(one.name, one.help, sample(float64(n), "database", l.name)))
+		emit(family(spelled(one.name, l.name), one.help, sample(float64(n))))
 	}
 	if err := l.collectNames(ctx, "neo4j_database_label_nodes", "Nodes by label.", "label", l.labels, countLabel, emit); err != nil {
 		return err
@@ -68,13 +70,37 @@ func (l *link) collectNames(ctx context.Context, name, help, label string, names
 	return nil
 }
 
+// spelled is the endpoint's own spelling: the database is a part of the name, with what no name
+// of a metric may hold replaced.
+func spelled(metric, database string) string {
+	plain := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, database)
+	return strings.Replace(metric, "neo4j_database_", "neo4j_database_"+plain+"_", 1)
+}
+
 // collectHeap asks the JVM. Where the login may not, there is no such sample.
 func (l *link) collectHeap(ctx context.Context, emit func(*dto.MetricFamily)) error {
-	const ask = "CALL dbms.queryJmx('java.lang:type=Memory') YIELD attributes WITH attributes.HeapMemoryUsage.value.properties AS heap RETURN heap.used, heap.max"
+	const ask = `CALL dbms.queryJmx('java.lang:type=Memory') YIELD attributes AS memory
+CALL dbms.queryJmx('java.lang:type=Threading') YIELD attributes AS threading
+CALL dbms.queryJmx('java.lang:type=OperatingSystem') YIELD attributes AS system
+WITH memory.HeapMemoryUsage.value.properties AS heap, threading, system
+RETURN heap.used, heap.committed, heap.max, threading.ThreadCount.value, system.OpenFileDescriptorCount.value, system.MaxFileDescriptorCount.value`
+	of := []struct{ name, help string }{
+		{"neo4j_dbms_vm_heap_used", "Heap of the JVM that is used, in bytes."},
+		{"neo4j_dbms_vm_heap_committed", "Heap of the JVM that it has, in bytes."},
+		{"neo4j_dbms_vm_heap_max", "Heap of the JVM at most, in bytes."},
+		{"neo4j_dbms_vm_threads", "Threads of the JVM."},
+		{"neo4j_dbms_vm_file_descriptors_count", "Open file descriptors."},
+		{"neo4j_dbms_vm_file_descriptors_maximum", "Open file descriptors at most."},
+	}
 	err := l.read(ctx, ask, nil, func(r *driver.Record) error {
-		for i, name := range []string{"neo4j_dbms_vm_heap_used", "neo4j_dbms_vm_heap_max"} {
-			if n, ok := r.Values[i].(int64); ok {
-				emit(family(name, "Heap of the JVM in bytes.", sample(float64(n))))
+		for i, value := range r.Values {
+			if n, ok := value.(int64); ok {
+				emit(family(of[i].name, of[i].help, sample(float64(n))))
 			}
 		}
 		return nil

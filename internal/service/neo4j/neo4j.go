@@ -9,7 +9,7 @@ package neo4j
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 	"path/filepath"
 	_ "time/tzdata" // properties name zones that a small machine may not have
@@ -23,8 +23,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("neo4j", open, text, example)
+var Kind = service.Define("neo4j", open, text, example).Monitored(monitoring)
 
 var (
 	_ service.Checker    = (*Instance)(nil)

@@ -5,7 +5,7 @@ package pilotbench
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"io/fs"
 	"maps"
@@ -26,8 +26,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all. What it can do is what a dataset can.
-var Kind = service.Define("pilotbench", open, text, example)
+var Kind = service.Define("pilotbench", open, text, example).Monitored(monitoring)
 
 // Paths within a store.
 const (

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -145,4 +146,15 @@ func TestCollectTakesTheNamesOfTheStockExporter(t *testing.T) {
 	if found, err := samples(); err == nil || len(found) != 1 || found["pg_up"] != 0 {
 		t.Errorf("of a stopped server: %v, %v", found, err)
 	}
+	must(t, server.Start(t.Context()))
+	for range 2 { // the second round is of the connection that the first one left open
+		if found, err := samples(); err != nil || found["pg_up"] != 1 {
+			t.Errorf("of a server that is back: pg_up %v, %v", found["pg_up"], err)
+		}
+	}
+	must(t, errors.Join(server.Stop(), server.Start(t.Context())))
+	if found, err := samples(); err != nil || found["pg_up"] != 1 {
+		t.Errorf("of a server that was started anew since: pg_up %v, %v", found["pg_up"], err)
+	}
+	must(t, in.Close())
 }

@@ -16,12 +16,15 @@ import (
 	"github.com/prometheus-community/postgres_exporter/exporter"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"upkeep/internal/service"
 )
 
-// collectors are those that postgres_exporter runs by default.
+// collectors are those that postgres_exporter runs by default, and two that public rules and
+// dashboards ask for and that cost a query each.
 var collectors = []string{
-	"database", "locks", "replication", "replication_slot", "roles", "stat_bgwriter", "stat_database",
-	"stat_progress_vacuum", "stat_user_tables", "statio_user_tables", "wal",
+	"database", "locks", "long_running_transactions", "postmaster", "replication", "replication_slot", "roles",
+	"stat_bgwriter", "stat_database", "stat_progress_vacuum", "stat_user_tables", "statio_user_tables", "wal",
 }
 
 // switchOn sets the flags of the collectors, which are off until somebody parses a
@@ -39,31 +42,110 @@ var switchOn = sync.OnceValue(func() error {
 	return nil
 })
 
-// Collect takes the samples of postgres_exporter. A server that does not answer
-// gives pg_up 0 and an error.
+// collecting is the exporter of one server with its connection, as long as that lasts.
+type collecting struct {
+	whole  *exporter.Exporter
+	single *collector.PostgresCollector
+}
+
+// Collect takes the samples of postgres_exporter, whose connection stays open until Close. A
+// server that does not answer gives pg_up 0 and an error.
 func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
+	in.collecting.Lock() // the exporter's time limit is one for all its rounds
+	defer in.collecting.Unlock()
+	families, err := in.round(ctx)
+	if err == nil && families == nil && in.exporter == nil { // the connection of earlier rounds was lost
+		families, err = in.round(ctx)
+	}
+	for _, f := range families {
+		emit(f)
+	}
+	switch {
+	case families == nil && err == nil:
+		err = fmt.Errorf("collect: %w", service.ErrUnreachable)
+		fallthrough
+	case families == nil:
+		return errors.Join(err, gather(emit, down()))
+	}
+	return err
+}
+
+// round gives nothing where the server did not answer, and forgets a connection that was lost.
+func (in *Instance) round(ctx context.Context) (families []*dto.MetricFamily, err error) {
+	if in.exporter == nil {
+		if in.exporter, err = in.prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	in.exporter.single.CollectionTimeout = timeLeft(ctx)
+	families, err = in.exporter.gather(ctx)
+	switch {
+	case ctx.Err() != nil:
+		go in.exporter.whole.CloseServers() // waits for the round that was left behind
+		in.exporter = nil
+	case err != nil || families == nil:
+		in.forget()
+	}
+	return families, err
+}
+
+// prepare connects once by itself: the exporter could not say why it cannot.
+func (in *Instance) prepare(ctx context.Context) (*collecting, error) {
 	if err := switchOn(); err != nil {
-		return err
+		return nil, err
 	}
 	conn, _, err := in.connectServer(ctx)
 	if err != nil {
-		return errors.Join(err, gather(emit, down()))
+		return nil, err
 	}
 	_, encrypted := conn.PgConn().Conn().(*tls.Conn)
 	address, err := in.exporterAddress(ctx, conn.Config().Database, encrypted)
 	_ = goodbye(ctx, conn)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	log := slog.New(warnings{in.env.Log.Handler()})
-	whole := exporter.NewExporter([]string{address}, log, exporter.WithMetricPrefix("pg"))
-	defer whole.CloseServers()
 	single, err := collector.NewPostgresCollector(log, nil, address, collectors,
-		collector.WithCollectionTimeout(timeLeft(ctx).String()))
+		collector.WithCollectionTimeout(patience.String()))
 	if err != nil {
-		return fmt.Errorf("set up the collectors: %w", err)
+		return nil, fmt.Errorf("set up the collectors: %w", err)
 	}
-	return gather(emit, whole, single)
+	return &collecting{exporter.NewExporter([]string{address}, log, exporter.WithMetricPrefix("pg")), single}, nil
+}
+
+// forget closes the exporter's connection. The next round makes another.
+func (in *Instance) forget() {
+	if in.exporter != nil {
+		in.exporter.whole.CloseServers()
+	}
+	in.exporter = nil
+}
+
+// gather is left behind when ctx ends first: half of the exporter knows no contexts.
+func (c *collecting) gather(ctx context.Context) ([]*dto.MetricFamily, error) {
+	type round struct {
+		families []*dto.MetricFamily
+		up       bool
+		err      error
+	}
+	done := make(chan round, 1)
+	go func() {
+		var r round
+		r.err = gather(func(f *dto.MetricFamily) {
+			r.families = append(r.families, f)
+			r.up = r.up || f.GetName() == "pg_up" && f.Metric[0].GetGauge().GetValue() == 1
+		}, c.whole, c.single)
+		done <- r
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("collect: %w: %w", ctx.Err(), service.ErrUnreachable)
+	case r := <-done:
+		if !r.up {
+			return nil, r.err
+		}
+		return r.families, r.err
+	}
 }
 
 // warnings leaves out that the exporter connects anew in every round.

@@ -13,7 +13,8 @@ package postgres
 
 import (
 	"context"
-	_ "embed"
+	"embed"
+	"sync"
 
 	"upkeep/internal/service"
 )
@@ -40,8 +41,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("postgres", open, text, example)
+var Kind = service.Define("postgres", open, text, example).Monitored(monitoring)
 
 // Instance is one server: the declared one, or a scratch server made of it.
 type Instance struct {
@@ -50,6 +54,9 @@ type Instance struct {
 	password func(ctx context.Context) (string, error)
 	scratch  *scratchServer // nil for a declared server
 	asked    string         // database that Query reads; empty = the URL's
+
+	collecting sync.Mutex
+	exporter   *collecting // nil until somebody collects
 }
 
 func open(env service.Env, cfg Config) (*Instance, error) {
@@ -64,8 +71,11 @@ func open(env service.Env, cfg Config) (*Instance, error) {
 }
 
 // Close ends and removes a scratch server. A declared one keeps nothing open
-// between calls.
+// between calls but the connection of Collect.
 func (in *Instance) Close() error {
+	in.collecting.Lock()
+	defer in.collecting.Unlock()
+	in.forget()
 	if in.scratch == nil {
 		return nil
 	}

@@ -6,7 +6,7 @@
 package process
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
 	"sync"
 
@@ -31,8 +31,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("process", open, text, example)
+var Kind = service.Define("process", open, text, example).Monitored(monitoring)
 
 // Instance is one declared program, running any number of times. It keeps nothing
 // open between calls, only what Collect has counted so far.

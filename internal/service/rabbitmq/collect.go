@@ -16,7 +16,7 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 		return err
 	}
 	seen := in.look(ctx)
-	return errors.Join(gather(round{seen}, emit), seen.overviewed, seen.noded, seen.queued, seen.amqp)
+	return errors.Join(gather(round{seen, in.at.vhost}, emit), seen.overviewed, seen.noded, seen.queued, seen.amqp)
 }
 
 func gather(from prometheus.Collector, emit func(*dto.MetricFamily)) error {
@@ -35,7 +35,10 @@ func gather(from prometheus.Collector, emit func(*dto.MetricFamily)) error {
 }
 
 // round shows one look as metrics.
-type round struct{ view }
+type round struct {
+	view
+	vhost string
+}
 
 // Describe sends nothing: the registry lives for one round.
 func (r round) Describe(chan<- *prometheus.Desc) {}
@@ -54,12 +57,40 @@ func (r round) Collect(to chan<- prometheus.Metric) {
 		send(to, "rabbitmq_queues", "Queues available", number{r.about.Objects.Queues, true}, nil)
 		send(to, "rabbitmq_build_info", "RabbitMQ & Erlang/OTP version info", number{1, true},
 			prometheus.Labels{"rabbitmq_version": r.about.Version, "erlang_version": r.about.Erlang})
+		send(to, "rabbitmq_identity_info", "RabbitMQ node & cluster identity info", number{1, true},
+			prometheus.Labels{"rabbitmq_node": r.about.Node, "rabbitmq_cluster": r.about.Cluster})
+		r.sendCounters(to)
 	}
 	for _, n := range r.nodes {
 		sendNode(to, n)
 	}
 	for _, q := range r.queues {
-		sendQueue(to, q)
+		r.sendQueue(to, q)
+	}
+}
+
+// sendCounters gives what the management API counts over all protocols and the whole cluster.
+func (r round) sendCounters(to chan<- prometheus.Metric) {
+	for _, c := range []struct {
+		of               map[string]number
+		key, name, about string
+	}{
+		{r.about.Messages, "publish", "rabbitmq_global_messages_received_total", "Total number of messages received from publishers"},
+		{r.about.Messages, "confirm", "rabbitmq_global_messages_confirmed_total", "Total number of messages confirmed to publishers"},
+		{r.about.Messages, "deliver_get", "rabbitmq_global_messages_delivered_total", "Total number of messages delivered to consumers"},
+		{r.about.Messages, "ack", "rabbitmq_global_messages_acknowledged_total", "Total number of messages acknowledged by consumers"},
+		{r.about.Messages, "redeliver", "rabbitmq_global_messages_redelivered_total", "Total number of messages redelivered to consumers"},
+		{r.about.Messages, "return_unroutable", "rabbitmq_global_messages_unroutable_returned_total", "Total number of messages published as mandatory into an exchange and returned to the publisher as unroutable"},
+		{r.about.Messages, "drop_unroutable", "rabbitmq_global_messages_unroutable_dropped_total", "Total number of messages published as non-mandatory into an exchange and dropped as unroutable"},
+		{r.about.Churn, "connection_created", "rabbitmq_connections_opened_total", "Total number of connections opened"},
+		{r.about.Churn, "connection_closed", "rabbitmq_connections_closed_total", "Total number of connections closed or terminated"},
+		{r.about.Churn, "channel_created", "rabbitmq_channels_opened_total", "Total number of channels opened"},
+		{r.about.Churn, "channel_closed", "rabbitmq_channels_closed_total", "Total number of channels closed"},
+		{r.about.Churn, "queue_declared", "rabbitmq_queues_declared_total", "Total number of queues declared"},
+		{r.about.Churn, "queue_created", "rabbitmq_queues_created_total", "Total number of queues created"},
+		{r.about.Churn, "queue_deleted", "rabbitmq_queues_deleted_total", "Total number of queues deleted"},
+	} {
+		count(to, c.name, c.about, number{c.of[c.key].value, true}, nil)
 	}
 }
 
@@ -71,15 +102,21 @@ func sendNode(to chan<- prometheus.Metric, n node) {
 	send(to, "rabbitmq_disk_space_available_limit_bytes", "Free disk space low watermark in bytes", n.DiskLimit, of)
 	send(to, "rabbitmq_process_open_fds", "Open file descriptors", n.FilesUsed, of)
 	send(to, "rabbitmq_process_max_fds", "Open file descriptors limit", n.FilesTotal, of)
+	send(to, "rabbitmq_process_open_tcp_sockets", "Open TCP sockets", n.Sockets, of)
+	send(to, "rabbitmq_process_max_tcp_sockets", "Open TCP sockets limit", n.MaxSockets, of)
+	send(to, "rabbitmq_erlang_processes_used", "Erlang processes used", n.Procs, of)
+	send(to, "rabbitmq_erlang_processes_limit", "Erlang processes limit", n.MaxProcs, of)
+	send(to, "rabbitmq_erlang_uptime_seconds", "Node uptime", number{n.Uptime.value / 1000, n.Uptime.known}, of)
 	send(to, "rabbitmq_alarms_memory_used_watermark", "Memory alarm", truth(n.MemAlarm), of)
 	send(to, "rabbitmq_alarms_free_disk_space_watermark", "Disk alarm", truth(n.DiskAlarm), of)
 }
 
-func sendQueue(to chan<- prometheus.Metric, q queue) {
+func (r round) sendQueue(to chan<- prometheus.Metric, q queue) {
 	if q.transient || q.missing {
 		return // one name per connection: a graph of each would never end
 	}
-	of := prometheus.Labels{"queue": q.name}
+	of := prometheus.Labels{"queue": q.name, "vhost": r.vhost}
+	count(to, "rabbitmq_queue_messages_published_total", "Messages published to a queue", q.published, of)
 	send(to, "rabbitmq_queue_messages", "Sum of ready and unacknowledged messages", q.messages(), of)
 	send(to, "rabbitmq_queue_messages_ready", "Messages ready to be delivered to consumers", q.ready, of)
 	send(to, "rabbitmq_queue_messages_unacked", "Messages delivered to consumers but not yet acknowledged", q.unacked, of)
@@ -97,5 +134,11 @@ func truth(yes bool) number {
 func send(to chan<- prometheus.Metric, name, help string, n number, labels prometheus.Labels) {
 	if n.known {
 		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, labels), prometheus.GaugeValue, float64(n.value))
+	}
+}
+
+func count(to chan<- prometheus.Metric, name, help string, n number, labels prometheus.Labels) {
+	if n.known {
+		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, labels), prometheus.CounterValue, float64(n.value))
 	}
 }

@@ -123,7 +123,7 @@ type number struct {
 	known bool
 }
 
-// UnmarshalJSON takes words such as "NaN" for a missing measurement.
+// UnmarshalJSON takes words such as "NaN", and objects, for a missing measurement.
 func (n *number) UnmarshalJSON(text []byte) error {
 	var value float64
 	n.known = json.Unmarshal(text, &value) == nil && string(text) != "null"
@@ -142,6 +142,9 @@ type overview struct {
 		Consumers   int64 `json:"consumers"`
 		Queues      int64 `json:"queues"`
 	} `json:"object_totals"`
+	Node     string            `json:"node"`          // that answered
+	Messages map[string]number `json:"message_stats"` // since the node started; what never happened is missing
+	Churn    map[string]number `json:"churn_rates"`
 }
 
 // series is 3.10 of 3.10.8.
@@ -169,6 +172,10 @@ type node struct {
 	DiskAlarm  bool     `json:"disk_free_alarm"`
 	FilesUsed  number   `json:"fd_used"`
 	FilesTotal number   `json:"fd_total"`
+	Sockets    number   `json:"sockets_used"`
+	MaxSockets number   `json:"sockets_total"`
+	Procs      number   `json:"proc_used"`
+	MaxProcs   number   `json:"proc_total"`
 	Uptime     number   `json:"uptime"` // milliseconds
 }
 

@@ -9,7 +9,7 @@ package rabbitmq
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 	"net/http"
 
@@ -22,8 +22,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("rabbitmq", open, text, example)
+var Kind = service.Define("rabbitmq", open, text, example).Monitored(monitoring)
 
 var (
 	_ service.Checker    = (*Instance)(nil)

@@ -27,10 +27,15 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 		emit(down())
 		return fmt.Errorf("collect: %w", err)
 	}
-	registry, err := in.exporter(ctx)
-	if err != nil {
-		return err
+	in.collecting.Lock()
+	defer in.collecting.Unlock()
+	if in.registry == nil {
+		var err error
+		if in.registry, err = in.exporter(ctx); err != nil {
+			return err
+		}
 	}
+	registry := in.registry
 	type round struct {
 		families []*dto.MetricFamily
 		err      error
@@ -59,7 +64,9 @@ func (in *Instance) exporter(ctx context.Context) (*prometheus.Registry, error) 
 		RedisMetricsOnly:          true,
 		InclSystemMetrics:         true,
 		PingOnConnect:             true,
-		Registry:                  prometheus.NewRegistry(),
+		// A bucket per command and power of two: more series than all else together.
+		ExcludeLatencyHistogramMetrics: true,
+		Registry:                       prometheus.NewRegistry(),
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		options.ConnectionTimeouts = min(collectPatience, max(time.Until(deadline), time.Millisecond))

@@ -9,9 +9,12 @@ package redis
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 	"path/filepath"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"upkeep/internal/sandbox"
 	"upkeep/internal/service"
@@ -23,8 +26,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("redis", open, text, example)
+var Kind = service.Define("redis", open, text, example).Monitored(monitoring)
 
 var (
 	_ service.Checker    = (*Instance)(nil)
@@ -47,6 +53,9 @@ type Instance struct {
 	at  endpoint
 	// replica is set for a scratch server, which takes writes although it is one.
 	replica bool
+
+	collecting sync.Mutex
+	registry   *prometheus.Registry // of the exporter, made when somebody collects
 }
 
 func open(env service.Env, cfg Config) (*Instance, error) {

@@ -12,7 +12,7 @@ package s3
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 	"sync"
 
@@ -25,8 +25,11 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
+//go:embed metrics.tsv
+var monitoring embed.FS
+
 // Kind is listed in service/all.
-var Kind = service.Define("s3", open, text, example)
+var Kind = service.Define("s3", open, text, example).Monitored(monitoring)
 
 var (
 	_ service.Checker    = (*Instance)(nil)

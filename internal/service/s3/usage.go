@@ -40,10 +40,16 @@ const (
 // another one, or does not let us see them. MinIO counts in the background, so a new
 // bucket is not there for some minutes.
 func (in *Instance) metrics(ctx context.Context, c *client) (map[string]*dto.MetricFamily, error) {
+	families, err := in.published(ctx, c, "bucket")
+	return ofBucket(families, in.cfg.Bucket), err
+}
+
+// published is what MinIO says of its buckets, or of the whole cluster.
+func (in *Instance) published(ctx context.Context, c *client, what string) (map[string]*dto.MetricFamily, error) {
 	if !c.minio.Load() || in.cfg.AccessKey.IsZero() {
 		return nil, nil
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.EndpointURL().String()+"/minio/v2/metrics/bucket", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.EndpointURL().String()+"/minio/v2/metrics/"+what, nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask for metrics: %w", err)
 	}
@@ -65,7 +71,7 @@ func (in *Instance) metrics(ctx context.Context, c *client) (map[string]*dto.Met
 	if err != nil {
 		return nil, fmt.Errorf("read the metrics of %s: %w", in.cfg.Endpoint, err)
 	}
-	return ofBucket(families, in.cfg.Bucket), nil
+	return families, nil
 }
 
 // ofBucket keeps the samples of one bucket.

@@ -85,15 +85,18 @@ func (s *suite) collects(t *testing.T) {
 				t.Errorf("collect: %v", err)
 			}
 		}()
-		n := 0
+		var all []*dto.MetricFamily
 		for f := range families {
-			n++
+			all = append(all, f)
 			if f.GetName() == "" || len(f.Metric) == 0 {
 				t.Errorf("metric family %q has %d samples", f.GetName(), len(f.Metric))
 			}
 		}
-		if n == 0 {
+		if len(all) == 0 {
 			t.Error("nothing was collected")
+		}
+		if known := append(s.kind.Metrics(), service.DeclaredMetrics(s.Config)...); len(known) > 0 || *learn {
+			Catalogued(t, known, all)
 		}
 	})
 }

@@ -212,7 +212,7 @@ func (c *cli) options() control.Options {
 	return control.Options{
 		Kinds: c.Kinds, Getenv: c.Getenv, Now: c.Now, Log: c.log(), Watch: c.progress(),
 		FailOn: service.Severity(c.failOn), Timeout: c.timeout, User: who(c.Getenv), NewPassword: c.newPassword,
-		Words: c.words,
+		Words: c.words, Version: c.Version,
 	}
 }
 
