@@ -28,6 +28,12 @@ var selfMetrics []byte
 // SelfMetrics are the families of samples about upkeep itself.
 func SelfMetrics() []service.Metric { return service.ParseMetrics(selfMetrics) }
 
+//go:embed rules.yaml
+var selfRules []byte
+
+// SelfRules are the alert rules about upkeep itself, as a file of Prometheus.
+func SelfRules() []byte { return selfRules }
+
 // own is what upkeep samples of itself. Nearly all of it follows from the journal, so it is
 // made anew only when that has grown. The zero value is ready.
 type own struct {

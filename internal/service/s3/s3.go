@@ -25,7 +25,7 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
-//go:embed metrics.tsv
+//go:embed metrics.tsv rules.yaml
 var monitoring embed.FS
 
 // Kind is listed in service/all.
