@@ -39,6 +39,14 @@ func places(t *testing.T) map[string]string {
 	return dirs
 }
 
+// testsOf are the tests of a place: rules that look at days are evaluated every hour there.
+func testsOf(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "rules*_test.yaml"))
+	must(t, err)
+	return files
+}
+
 func TestEveryKindThatIsSampledHasRules(t *testing.T) {
 	for _, kind := range all.Kinds().Kinds() {
 		if kind.Offers("collect") && len(kind.Rules()) == 0 {
@@ -51,10 +59,10 @@ func TestRulesFireOnTheBadSeriesAndNotOnTheGoodOne(t *testing.T) {
 	lab.Need(t, "promtool")
 	for name, dir := range places(t) {
 		t.Run(name, func(t *testing.T) {
-			test := exec.Command("promtool", "test", "rules", "rules_test.yaml")
-			test.Dir = dir
-			if out, err := test.CombinedOutput(); err != nil {
-				t.Errorf("%v\n%s", err, out)
+			for _, file := range testsOf(t, dir) {
+				if out, err := exec.Command("promtool", "test", "rules", file).CombinedOutput(); err != nil {
+					t.Errorf("%v\n%s", err, out)
+				}
 			}
 		})
 	}
@@ -64,8 +72,12 @@ func TestRulesSayWhatPeopleNeed(t *testing.T) {
 	for name, dir := range places(t) {
 		text, err := os.ReadFile(filepath.Join(dir, "rules.yaml"))
 		must(t, err)
-		tests, err := os.ReadFile(filepath.Join(dir, "rules_test.yaml"))
-		must(t, err)
+		var tests string
+		for _, test := range testsOf(t, dir) {
+			text, err := os.ReadFile(test)
+			must(t, err)
+			tests += string(text)
+		}
 		var file rules
 		must(t, yaml.Unmarshal(text, &file))
 		for _, group := range file.Groups {
@@ -84,7 +96,7 @@ func TestRulesSayWhatPeopleNeed(t *testing.T) {
 				if _, err := os.Stat(filepath.Join("../../..", r.Annotations["runbook"])); err != nil || r.Annotations["runbook"] == "" {
 					t.Errorf("the runbook of %s: %v", r.Alert, err)
 				}
-				if !strings.Contains(string(tests), "- name: "+r.Alert+"\n") {
+				if !strings.Contains(tests, "- name: "+r.Alert+"\n") {
 					t.Errorf("%s has no test", r.Alert)
 				}
 			}
