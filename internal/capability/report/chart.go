@@ -17,9 +17,12 @@ type chart struct {
 	Path                       string
 	Dots                       []dot
 	Alt                        string
+	spots                      []spot // the same, for a picture
 }
 
 type dot struct{ X, Y, Words string }
+
+type spot struct{ x, y float64 }
 
 const (
 	chartPoints = 3 // fewer make no line worth looking at
@@ -61,7 +64,7 @@ func (t Text) chart(drills []Drilled, id string, value func(Drilled) time.Durati
 	for i, d := range drills {
 		points[i] = point{d.At, float64(value(d))}
 	}
-	c.Path, c.Dots = line(points, float64(top), func(y float64) string { return t.Words.Duration(time.Duration(y)) }, t.Words.Time)
+	c.Path, c.Dots, c.spots = line(points, float64(top), func(y float64) string { return t.Words.Duration(time.Duration(y)) }, t.Words.Time)
 	c.Alt = t.say("chart-alt", args{"n": len(drills), "title": c.Title, "top": c.Top, "last": c.Last})
 	return c
 }

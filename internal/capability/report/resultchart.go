@@ -13,7 +13,7 @@ type point struct {
 }
 
 // line draws points between 0 and top, so that twice as much looks twice as high.
-func line(points []point, top float64, say func(float64) string, moment func(time.Time) string) (path string, dots []dot) {
+func line(points []point, top float64, say func(float64) string, moment func(time.Time) string) (path string, dots []dot, spots []spot) {
 	first, last := points[0].at, points[len(points)-1].at
 	span := max(last.Sub(first), 1)
 	var b strings.Builder
@@ -21,9 +21,10 @@ func line(points []point, top float64, say func(float64) string, moment func(tim
 		x := 4 + float64(p.at.Sub(first))/float64(span)*(chartWidth-8)
 		y := chartTop + (1-p.y/top)*(chartHeight-chartTop)
 		fmt.Fprintf(&b, "%s%.1f %.1f", map[bool]string{true: "M", false: " L"}[i == 0], x, y)
+		spots = append(spots, spot{x, y})
 		dots = append(dots, dot{fmt.Sprintf("%.1f", x), fmt.Sprintf("%.1f", y), moment(p.at) + ": " + say(p.y)})
 	}
-	return b.String(), dots
+	return b.String(), dots, spots
 }
 
 // charts are what the recorded reports say over time: the rate of all tests so far, and how
@@ -65,7 +66,7 @@ func (b build) trend(id string, points []point, top float64, say func(float64) s
 		form = "15:04"
 	}
 	c := chart{Title: b.say(id, nil), Last: say(last.y), Top: say(top), From: first.at.Format(form), To: last.at.Format(form)}
-	c.Path, c.Dots = line(points, top, say, b.Words.Time)
+	c.Path, c.Dots, c.spots = line(points, top, say, b.Words.Time)
 	c.Alt = b.say("results-chart-alt", args{"n": len(points), "title": c.Title, "top": c.Top, "last": c.Last})
 	return c
 }
