@@ -1,0 +1,1 @@
+-- Reserved for the ledger of turns (schedule).
