@@ -2,7 +2,7 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build install test vet unit acceptance lint soak demo bench generate clean
+.PHONY: help build install test vet unit acceptance lint soak release demo bench generate clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2> /dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2> /dev/null)
@@ -23,8 +23,11 @@ STATIC = -tags netgo,osusergo -ldflags '-s -w -X main.version=$(VERSION) -X main
 build: ## bin/upkeep, one static binary
 	CGO_ENABLED=1 go build -trimpath -buildvcs=false $(STATIC) -o $(BIN) ./cmd/upkeep
 
+release: ## dist/: program, .deb, image, SBOM, licences, checksums; VERSION=1.0.0
+	packaging/release $(VERSION) dist
+
 install: ## what the tests start, when root; else it says what is left out
-	lab/install --postgres 16 --postgres 17 --postgres 18 --clients --minio --compose
+	lab/install --postgres 16 --postgres 17 --postgres 18 --clients --minio --compose --image
 
 test: install vet lint ## everything: vet, linter, unit and acceptance tests on real servers
 	UPKEEP_POSTGRES_BINS=$$(lab/install --bins) go test -json -count=1 -timeout 40m ./... | $(SUMMARY)
@@ -60,4 +63,4 @@ generate: ## code and documents made from code
 	go test ./docs -update
 
 clean: ## what make has made in the tree
-	rm -rf bin .demo acceptance/.bin
+	rm -rf bin dist .demo acceptance/.bin

@@ -20,16 +20,26 @@ const fileName = "upkeep.yaml"
 // maxFile bounds a declaration, in bytes: what is larger is some other file.
 const maxFile = 1 << 20
 
+// machineFile is the declaration of a machine where none is named: what the package's unit serves.
+const machineFile = "/etc/upkeep/upkeep.yaml"
+
 // Find says which declarations are meant: those that were named, else
-// upkeep.yaml here, else $UPKEEP_CONFIG.
+// upkeep.yaml here, else $UPKEEP_CONFIG, else the machine's.
 func Find(named []string, getenv func(string) string) []string {
 	if len(named) > 0 {
 		return named
 	}
-	if _, err := os.Stat(fileName); errors.Is(err, fs.ErrNotExist) && getenv("UPKEEP_CONFIG") != "" {
+	if here := exists(fileName); !here && getenv("UPKEEP_CONFIG") != "" {
 		return filepath.SplitList(getenv("UPKEEP_CONFIG"))
+	} else if !here && exists(machineFile) {
+		return []string{machineFile}
 	}
 	return []string{fileName}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // Load reads declarations, one system each. A directory stands for the

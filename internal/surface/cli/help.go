@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"upkeep/internal/control"
 )
 
 // usagePage is cobra's own page; the words in capitals come from the catalogue.
@@ -83,4 +85,18 @@ func languageOf(args []string) string {
 		}
 	}
 	return ""
+}
+
+// Tree is the command line in one language, for pages made of it.
+func Tree(w World, language string) (*cobra.Command, error) {
+	c := &cli{World: w, lang: language}
+	texts, err := control.Texts(w.Kinds, Words())
+	if err != nil {
+		return nil, err
+	}
+	c.catalogue = texts
+	c.speak("")
+	root := c.root()
+	c.speakHelp(root, nil)
+	return root, nil
 }
