@@ -2,7 +2,7 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build install test vet unit acceptance lint soak release demo bench generate clean
+.PHONY: help build install test vet unit acceptance lint soak release release-check demo bench generate clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2> /dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2> /dev/null)
@@ -14,7 +14,7 @@ N       ?= 5
 BIN     ?= bin/upkeep
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 # DuckDB is C++, linked in whole: the binary asks for no library. The linker's warnings are of
 # DuckDB's network and extensions, which upkeep keeps shut.
@@ -25,6 +25,9 @@ build: ## bin/upkeep, one static binary
 
 release: ## dist/: program, .deb, image, SBOM, licences, checksums; VERSION=1.0.0
 	packaging/release $(VERSION) dist
+
+release-check: ## a release made twice, byte by byte the same; takes ten minutes
+	packaging/release-check $(VERSION)
 
 install: ## what the tests start, when root; else it says what is left out
 	lab/install --postgres 16 --postgres 17 --postgres 18 --clients --minio --compose --image
