@@ -1,1 +1,0 @@
--- Reserved for the ledger of turns (schedule).
