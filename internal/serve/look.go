@@ -46,6 +46,9 @@ func (l *looker) interval() time.Duration {
 func (l *looker) look(ctx context.Context) {
 	app, done := l.process.App()
 	defer done()
+	if err := app.Serves(ctx, l.process.judge(), l.process.Now().Add(2*l.interval()+time.Minute)); err != nil && ctx.Err() == nil {
+		l.process.Log().Error("what serve says of itself is not recorded", "error", err)
+	}
 	run, recorded, err := app.Look(ctx)
 	if ctx.Err() != nil {
 		return

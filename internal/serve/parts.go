@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"upkeep/internal/control"
+	"upkeep/internal/service"
 )
 
 // part is one thing that goes on as long as the process does.
@@ -15,6 +16,11 @@ type part interface {
 	Run(ctx context.Context) error
 	// Reload takes another declaration. After an error the old one is in force.
 	Reload(ctx context.Context, app *control.App) error
+}
+
+// judged is a part that has something to say of itself at each check.
+type judged interface {
+	judge() service.Verdict
 }
 
 // route is what a part answers: every path that begins with Path.
@@ -28,6 +34,7 @@ type route struct {
 func (p *Process) newParts(ctx context.Context) error {
 	for _, open := range []func(context.Context, *Process) (part, []route, error){
 		newCollector,
+		newKeeper,
 		newLooker,
 		newAlerting,
 		newScheduler,

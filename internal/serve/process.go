@@ -11,6 +11,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"upkeep/internal/control"
+	"upkeep/internal/service"
 )
 
 // Process is what parts share and what the page asks.
@@ -26,6 +27,7 @@ type Process struct {
 	looker    *looker
 	alerting  *alerting
 	scheduler *scheduler
+	keeper    *keeper
 
 	mu  sync.Mutex
 	app *lent
@@ -39,6 +41,16 @@ type lent struct {
 
 func newProcess(opt Options) *Process {
 	return &Process{opt: opt, begun: opt.Now(), app: &lent{App: opt.Open(opt.Config)}}
+}
+
+// judge is what parts say of themselves, as findings of upkeep itself.
+func (p *Process) judge() (all service.Verdict) {
+	for _, part := range p.parts {
+		if judged, ok := part.(judged); ok {
+			all.Merge(judged.judge())
+		}
+	}
+	return all
 }
 
 // open makes this the process that serves, and makes its parts ready.

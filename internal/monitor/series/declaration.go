@@ -32,7 +32,7 @@ func declaration(opt Options) (*config.Config, error) {
 		return nil, refused(opt.Scrape, string(text), err)
 	}
 	c.SetDirectory(filepath.Dir(opt.Scrape))
-	limited(c)
+	lenient(c)
 	if _, err := c.GetScrapeConfigs(); err != nil { // the files that scrape_config_files names
 		return nil, refused(opt.Scrape, string(text), err)
 	}

@@ -27,12 +27,16 @@ type Lint struct {
 	Missing           string // NoMetric, NoLabel or NoValue
 	What              string // "cpu_usage_percent", `up{job="postgres"}`
 	Nearest           string // what exists and is most like it; "" = nothing does
+	Names             bool   // a NoValue of a label that names a thing, such as job or instance, rather than its state
 	Seen              bool   // compared with what was scraped and collected, not only with what is known beforehand
 }
 
-// lintAgain is how often rules are compared with what was seen, after the first time. New
-// metrics take back what was said about them.
-const lintAgain = time.Minute
+// lintAgain is how often rules are compared with what was seen, after the first time, if there
+// are more or fewer series than before; lintAnyway, if not.
+const (
+	lintAgain  = 10 * time.Second
+	lintAnyway = 10 * time.Minute
+)
 
 // Lints are the rules that cannot say anything. Before every target was asked once they are
 // judged by what is known beforehand.
@@ -50,24 +54,36 @@ func (s *Store) lintLoaded() {
 	s.state.lints = found
 }
 
-// lintUntil judges them as soon as every target was asked since the load, and again and
-// again, until ctx ends.
+// lintUntil judges them as soon as every target was asked since the load, and again when
+// something has come or gone, until ctx ends.
 func (s *Store) lintUntil(ctx context.Context) {
-	wait := time.NewTimer(time.Second)
-	defer wait.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var last struct {
+		loaded, at time.Time
+		series     uint64
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-wait.C:
-			next := time.Second
-			if loaded, ok := s.allAsked(); ok {
+		case now := <-tick.C:
+			loaded, asked := s.allAsked()
+			count := s.count()
+			again := now.Sub(last.at) >= lintAgain && count != last.series || now.Sub(last.at) >= lintAnyway
+			if asked && (again || !loaded.Equal(last.loaded)) {
 				s.lintSeen(ctx, loaded)
-				next = lintAgain
+				last.loaded, last.at, last.series = loaded, now, count
 			}
-			wait.Reset(next)
 		}
 	}
+}
+
+// count is how many series the latest samples have.
+func (s *Store) count() uint64 {
+	p, done := s.samples.lend()
+	defer done()
+	return p.head().NumSeries()
 }
 
 func (s *Store) lintSeen(ctx context.Context, loaded time.Time) {
@@ -197,7 +213,7 @@ func (s *Store) lint(ctx context.Context, v vocabulary) (found []Lint) {
 			}
 			at := positions[ruleKey{g.File(), g.Name(), n}]
 			for _, m := range distinct(v.missing(r.Query())) {
-				l := Lint{File: g.File(), Group: g.Name(), Rule: r.Name(), Missing: m.missing, What: m.what, Nearest: m.nearest, Seen: v.seen}
+				l := Lint{File: g.File(), Group: g.Name(), Rule: r.Name(), Missing: m.missing, What: m.what, Nearest: m.nearest, Names: m.names, Seen: v.seen}
 				l.Line, l.Column = at.of(m.word)
 				found = append(found, l)
 			}
@@ -207,7 +223,13 @@ func (s *Store) lint(ctx context.Context, v vocabulary) (found []Lint) {
 }
 
 // missed is one selector that selects nothing.
-type missed struct{ missing, what, nearest, word string }
+type missed struct {
+	missing, what, nearest, word string
+	names                        bool
+}
+
+// naming are labels whose values are things; other labels have values that may come yet.
+var naming = []string{"job", "instance", "target", "system", "device", "mountpoint", "datname", "queue", "container", "name", "service"}
 
 func distinct(all []missed) []missed {
 	seen := map[string]bool{}
@@ -252,7 +274,7 @@ func (v vocabulary) selector(s *parser.VectorSelector) (all []missed) {
 		return nil // any metric that a pattern matches
 	}
 	if !v.metrics[name] {
-		return []missed{{NoMetric, name, nearest(name, slices.Sorted(maps.Keys(v.metrics))), name}}
+		return []missed{{missing: NoMetric, what: name, nearest: nearest(name, slices.Sorted(maps.Keys(v.metrics))), word: name}}
 	}
 	for _, m := range s.LabelMatchers {
 		if m.Name != model.MetricNameLabel && !m.Matches("") {
@@ -279,13 +301,13 @@ func (v vocabulary) matcher(metric string, m *labels.Matcher) []missed {
 	what := metric + "{" + m.String() + "}"
 	if len(values) == 0 {
 		near := nearest(m.Name, slices.DeleteFunc(v.labels(metric), func(l string) bool { return l == model.MetricNameLabel }))
-		return []missed{{NoLabel, what, near, m.Name}}
+		return []missed{{missing: NoLabel, what: what, nearest: near, word: m.Name}}
 	}
 	near := nearest(m.Value, values)
 	if near != "" {
 		near = metric + "{" + m.Name + "=\"" + near + "\"}"
 	}
-	return []missed{{NoValue, what, near, cmp.Or(m.Value, m.Name)}}
+	return []missed{{missing: NoValue, what: what, nearest: near, word: cmp.Or(m.Value, m.Name), names: slices.Contains(naming, m.Name)}}
 }
 
 // empty tells of a metric that may come and has no series yet, such as ALERTS.

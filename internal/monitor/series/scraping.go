@@ -103,14 +103,18 @@ func describe(job string, t *scrape.Target) Target {
 	return d
 }
 
-// limited gives every job a limit of its answers.
-func limited(c *config.Config) {
+// lenient gives every job a limit of its answers, and takes text without a type for samples, as
+// Prometheus 2 did: declarations written for it say nothing about that.
+func lenient(c *config.Config) {
 	if c.GlobalConfig.BodySizeLimit == 0 {
 		c.GlobalConfig.BodySizeLimit = bodyLimit
 	}
 	for _, job := range c.ScrapeConfigs {
 		if job.BodySizeLimit == 0 {
 			job.BodySizeLimit = c.GlobalConfig.BodySizeLimit
+		}
+		if job.ScrapeFallbackProtocol == "" {
+			job.ScrapeFallbackProtocol = config.PrometheusText0_0_4
 		}
 	}
 }

@@ -386,7 +386,7 @@ func TestHostileTargets(t *testing.T) {
 	t.Cleanup(func() { close(hang) })
 	text := "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
 	for _, path := range []string{"hang", "huge", "garbage", "kind"} {
-		text += fmt.Sprintf("  - {job_name: %s, metrics_path: /%s, fallback_scrape_protocol: PrometheusText0.0.4, static_configs: [{targets: ['%s']}]}\n", path, path, strings.TrimPrefix(server.URL, "http://"))
+		text += fmt.Sprintf("  - {job_name: %s, metrics_path: /%s, static_configs: [{targets: ['%s']}]}\n", path, path, strings.TrimPrefix(server.URL, "http://"))
 	}
 	s := start(t, series.Options{Scrape: file(t, "prometheus.yml", text)})
 	want := map[string]string{"hang": "context deadline exceeded", "huge": "body size limit exceeded", "garbage": "", "kind": ""}

@@ -1,0 +1,146 @@
+package serve
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"upkeep/internal/control"
+	"upkeep/internal/monitor/series"
+	"upkeep/internal/service"
+)
+
+// seriesDir is where samples lie in the state directory.
+const seriesDir = "samples"
+
+// keeper keeps samples, scrapes what prometheus.yml names and judges rules.
+type keeper struct {
+	*series.Store
+	process *Process
+
+	mu    sync.Mutex
+	names map[string]bool // of metrics that were collected
+	jobs  map[string]bool
+	sinks []func(alerts ...series.Alert)
+}
+
+func newKeeper(ctx context.Context, p *Process) (_ part, _ []route, err error) {
+	app, done := p.App()
+	defer done()
+	k := &keeper{process: p, names: map[string]bool{}, jobs: map[string]bool{}}
+	if k.Store, err = series.Open(ctx, k.options(app)); err != nil {
+		return nil, nil, err
+	}
+	p.keeper = k
+	p.collector.tell(k.keep)
+	return k, []route{{"/prometheus/", k.Handler("/prometheus")}, {"GET /prometheus/-/ready", http.HandlerFunc(ready)}}, nil
+}
+
+func (k *keeper) options(app *control.App) series.Options {
+	m := app.Config.Monitor
+	return series.Options{
+		Dir: filepath.Join(app.StateDir(), seriesDir), Keep: m.Keep.Std(), Size: int64(m.Size), Every: m.Every.Std(),
+		Scrape: m.Scrape, Rules: m.Rules, Labels: map[string]string{"system": app.Config.System},
+		External: "http://" + app.Config.Listen + "/prometheus", Known: k.known, Notify: k.alert, Log: k.process.Log(),
+	}
+}
+
+// ready answers programs that ask whether Prometheus is: this one is from its beginning.
+func ready(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
+
+func (*keeper) Name() string { return "series" }
+
+// Reload takes what is scraped, judged and kept.
+func (k *keeper) Reload(ctx context.Context, app *control.App) error {
+	return k.Store.Reload(ctx, k.options(app))
+}
+
+// tell adds somebody who is given every alert that fires or has ended. It is called before
+// Run only.
+func (k *keeper) tell(sink func(alerts ...series.Alert)) { k.sinks = append(k.sinks, sink) }
+
+func (k *keeper) alert(alerts ...series.Alert) {
+	for _, sink := range k.sinks {
+		sink(alerts...)
+	}
+}
+
+// keep writes one round of the collectors.
+func (k *keeper) keep(at time.Time, families []*dto.MetricFamily, _ map[string]error) {
+	k.learn(families)
+	if err := k.Append("collect", at, families); err != nil {
+		k.process.Log().Error("samples not kept", "error", err)
+	}
+}
+
+func (k *keeper) learn(families []*dto.MetricFamily) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, f := range families {
+		k.names[f.GetName()] = true
+	}
+}
+
+// known is what rules may be written about before there is a sample of it.
+func (k *keeper) known() series.Known {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var known series.Known
+	for name := range k.names {
+		known.Metrics = append(known.Metrics, name)
+	}
+	return known
+}
+
+// Series is where the page and others read samples, targets and rules.
+func (p *Process) Series() *series.Store { return p.keeper.Store }
+
+// judge says what is wrong with the samples: findings of upkeep itself.
+func (k *keeper) judge() (v service.Verdict) {
+	for _, loss := range k.Loss() {
+		k.lost(&v, loss)
+	}
+	for _, t := range k.Targets() {
+		if t.Health == "down" {
+			v.Warn("upkeep.target-not-scraped", t.Job+" "+t.URL, service.Args{"job": t.Job, "url": t.URL, "error": t.Err})
+		}
+	}
+	for _, r := range k.Refused() {
+		v.Warn("upkeep.rule-refused", r.File+" "+r.Group+" "+r.Rule, service.Args{"rule": r.Rule, "file": r.File, "line": r.Line, "reason": r.Reason, "kept": r.Kept})
+	}
+	for _, l := range k.Lints() {
+		if worthSaying(l) {
+			v.Warn("upkeep.rule-blind", l.Rule+" "+l.What, service.Args{"rule": l.Rule, "file": l.File, "line": l.Line, "column": l.Column,
+				"what": l.What, "nearest": l.Nearest, "seen": l.Seen, "address": k.process.opt.Config.Listen})
+		}
+	}
+	for _, r := range k.Rules() {
+		if r.Health == "err" {
+			v.Warn("upkeep.rule-failing", r.File+" "+r.Name, service.Args{"rule": r.Name, "file": r.File, "error": r.Err, "address": k.process.opt.Config.Listen})
+		}
+	}
+	return v
+}
+
+func (k *keeper) lost(v *service.Verdict, l series.Loss) {
+	args := service.Args{"since": l.Since, "path": l.Path, "error": l.Why}
+	if !l.To.IsZero() {
+		args["to"] = l.To
+	}
+	switch {
+	case l.What != series.DiskRefuses:
+		v.Warn("upkeep.samples-damaged", l.Path, args)
+	case l.Until.IsZero():
+		v.Crit("upkeep.samples-in-memory", "", args)
+	}
+}
+
+// worthSaying leaves out values that may come yet, such as a status that was not seen so
+// far: only what names a thing is missed.
+func worthSaying(l series.Lint) bool {
+	return l.Missing != series.NoValue || l.Names
+}
