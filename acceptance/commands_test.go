@@ -28,6 +28,8 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"expand":      expand,
 		"hold":        hold,
 		"json":        jsonValue,
+		"letters":     letters,
+		"mails":       mails,
 		"needs":       needs,
 		"number":      number,
 		"objects":     objects,
@@ -49,6 +51,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"web":         web,
 		"web-answer":  webAnswer,
 		"web-asked":   webAsked,
+		"web-got":     webGot,
 		"web-stop":    webStop,
 	}
 	maps.Copy(all, faultCommands())

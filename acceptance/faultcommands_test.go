@@ -93,7 +93,7 @@ func spawn(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	cmd := exec.Command(args[1], args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"HOME", "LANG", "LC_ALL", "NO_COLOR", "TZ", "TMPDIR", "PATH"} {
+	for _, name := range []string{"HOME", "LANG", "LC_ALL", "NO_COLOR", "TZ", "TMPDIR", "PATH", "SSL_CERT_FILE"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	out, err := os.Create(ts.MkAbs(args[0] + ".out"))

@@ -124,6 +124,8 @@ func launch(ts *testscript.TestScript, kind string, o lab.Options) *running {
 		return &running{Server: lab.MinIO(scriptTB{ts}, o)}
 	case "rabbitmq":
 		return &running{Server: lab.RabbitMQ(scriptTB{ts}, o)}
+	case "smtp":
+		return &running{Server: lab.SMTP(scriptTB{ts}, o)}
 	case "neo4j":
 		bin, err := lab.Neo4jBin()
 		ts.Check(err)
@@ -138,6 +140,9 @@ func describe(ts *testscript.TestScript, name string, s *running) {
 	for key, value := range map[string]string{"HOST": s.Host, "PORT": fmt.Sprint(s.Port), "USER": s.User,
 		"PASSWORD": s.Password, "PID": fmt.Sprint(s.PID()), "MANAGEMENT": s.Management} {
 		ts.Setenv(name+"_"+key, value)
+	}
+	if s.Component == "smtp" {
+		describeMail(ts, name, s)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(name+".password"), []byte(s.Password+"\n"), 0o600))
 }

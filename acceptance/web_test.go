@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -31,6 +32,7 @@ type site struct {
 
 	mu     sync.Mutex
 	asked  int
+	got    []request
 	status int
 	body   string
 	header map[string]string
@@ -39,8 +41,13 @@ type site struct {
 }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
 	s.mu.Lock()
 	s.asked++
+	s.keep(request{r.Method, r.URL.Path, r.Header.Get("Content-Type"), string(sent)})
 	status, body, header, delay, wants := s.status, s.body, s.header, s.delay, s.wants
 	s.mu.Unlock()
 	if wants != "" && r.Header.Get("Authorization") != wants {
@@ -56,6 +63,35 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	fmt.Fprint(w, body)
+}
+
+// request is what somebody asked of a web server.
+type request struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Form   string `json:"form"`
+	Body   string `json:"body"`
+}
+
+// keptRequests is how many are kept: a server that is checked each second is asked a lot.
+const keptRequests = 1000
+
+func (s *site) keep(r request) {
+	if s.got = append(s.got, r); len(s.got) > keptRequests {
+		s.got = s.got[1:]
+	}
+}
+
+// web-got NAME: prints the requests it got, each as one line of JSON.
+func webGot(ts *testscript.TestScript, _ bool, args []string) {
+	s := findSite(ts, args[0])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.got {
+		line, err := json.Marshal(r)
+		ts.Check(err)
+		fmt.Fprintf(ts.Stdout(), "%s\n", line)
+	}
 }
 
 // web NAME [tls=DAYS]: starts a web server that answers 200 and sets NAME_URL.

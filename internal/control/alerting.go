@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"upkeep/internal/catalogue"
@@ -35,9 +36,15 @@ func Hidden(text string) string { return alertfile.Hidden(text) }
 func (a *App) checkFiles(v *service.Verdict) {
 	for _, f := range a.JudgeFiles() {
 		if len(f.Problems) > 0 {
-			v.Crit("upkeep.file-refused", f.Path, service.Args{"path": f.Path, "n": len(f.Problems), "first": f.Problems[0].String()})
+			v.Crit("upkeep.file-refused", f.Path, service.Args{"path": f.Path, "n": len(f.Problems), "first": brief(f.Problems[0])})
 		}
 	}
+}
+
+// brief is a problem without how it should read instead.
+func brief(p diag.Problem) string {
+	line, _, _ := strings.Cut(p.String(), "\n")
+	return line
 }
 
 // alertingKey names what a process that serves found out about the way of alerts.

@@ -100,8 +100,11 @@ func (d *document) noLogin(e *config.EmailConfig) mistake {
 		return m.mended(edit{with: []string{prefix + "auth_username: '" + e.From + "'", prefix + "auth_password_file: FILE"}})
 	}
 	indent := strings.Repeat(" ", k.at.Column-1)
-	return m.mended(edit{d.end(k), d.end(k), []string{indent + "# " + prefix + "auth_username: '" + e.From + "'",
-		indent + "# " + prefix + "auth_password_file: FILE"}})
+	lines := []string{indent + "# " + prefix + "auth_username: '" + e.From + "'", indent + "# " + prefix + "auth_password_file: FILE"}
+	if slices.Contains(d.lines, lines[0]) {
+		return m.shown(lines) // it was shown before, and still is a comment
+	}
+	return m.mended(edit{d.end(k), d.end(k), lines})
 }
 
 // misnamed finds receivers whose name says another way than the one they go.

@@ -12,11 +12,11 @@ import (
 // right itself.
 func (c *cli) checkFiles(app *control.App) error {
 	var problems, warnings diag.List
-	corrected := map[string]string{}
+	corrected := []correctedView{}
 	for _, f := range app.JudgeFiles() {
 		problems, warnings = append(problems, f.Problems...), append(warnings, f.Warnings...)
 		if f.Corrected != "" {
-			corrected[f.Path] = f.Corrected
+			corrected = append(corrected, correctedView{f.Path, control.Hidden(f.Corrected)})
 		}
 	}
 	if len(problems) > 0 {
@@ -29,8 +29,8 @@ func (c *cli) checkFiles(app *control.App) error {
 		return nil
 	}
 	c.printProblems(problems, warnings)
-	for path, text := range corrected {
-		fmt.Fprintf(c.Err, "\n%s\n\n%s\n", c.say("cli.corrected", "path", path), control.Hidden(text))
+	for _, f := range corrected {
+		fmt.Fprintf(c.Err, "\n%s\n\n%s\n", c.say("cli.corrected", "path", f.File), f.Text)
 	}
 	if len(problems) > 0 {
 		fmt.Fprintln(c.Err, c.say("cli.config-problems", "n", len(problems)))
@@ -38,6 +38,12 @@ func (c *cli) checkFiles(app *control.App) error {
 	}
 	fmt.Fprintln(c.Out, c.say("cli.config-fine", "file", app.Config.File, "n", n))
 	return nil
+}
+
+// correctedView is a file as it should read, without the passwords in it.
+type correctedView struct {
+	File string `json:"file"`
+	Text string `json:"text"`
 }
 
 func (c *cli) printProblems(problems, warnings diag.List) {
