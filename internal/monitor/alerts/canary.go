@@ -19,13 +19,13 @@ const CanaryName = "UpkeepCanary"
 
 // Passage is how one canary fared.
 type Passage struct {
-	Sent     time.Time     `json:"sent"`
-	Took     time.Duration `json:"took"`               // until it was at all it had to reach, or was given up
-	Arrived  []string      `json:"arrived"`            // at these receivers
-	Held     []string      `json:"held,omitempty"`     // receivers that it did not reach because something holds it back
-	Missing  []string      `json:"missing,omitempty"`  // receivers that it should have reached
-	Silenced []string      `json:"silenced,omitempty"` // IDs of silences that hold it back
-	Inhibits []string      `json:"inhibits,omitempty"` // fingerprints of alerts that hold it back
+	Sent     time.Time `json:"sent"`
+	Took     float64   `json:"took_s"`             // until it was at all it had to reach, or was given up
+	Arrived  []string  `json:"arrived"`            // at these receivers
+	Held     []string  `json:"held,omitempty"`     // receivers that it did not reach because something holds it back
+	Missing  []string  `json:"missing,omitempty"`  // receivers that it should have reached
+	Silenced []string  `json:"silenced,omitempty"` // IDs of silences that hold it back
+	Inhibits []string  `json:"inhibits,omitempty"` // fingerprints of alerts that hold it back
 }
 
 // Whole reports whether the canary came through: at our own receiver, and at none of the
@@ -56,7 +56,7 @@ func (a *Alertmanager) Canary(ctx context.Context) (Passage, error) {
 		return Passage{Sent: now}, err
 	}
 	p := Passage{Sent: now, Arrived: a.await(ctx, came, wanted)}
-	p.Took = a.opt.Now().Sub(now)
+	p.Took = a.opt.Now().Sub(now).Seconds()
 	a.explain(ctx, w, labelSet(labels), wanted, &p)
 	a.canaries.note(p)
 	if a.opt.Passage != nil {
