@@ -131,3 +131,16 @@ func freeBytes(path string) (int64, error) {
 	}
 	return int64(fs.Bavail) * fs.Bsize, nil
 }
+
+// Held lists this system's points, newest first, with the rules of keep: that hold each.
+// It opens the repository for itself and closes it again: a process that goes on neither
+// keeps it open nor shares it with the verbs at work.
+func (a *App) Held(ctx context.Context) (points []repository.Point, rules map[string][]string, err error) {
+	apart := Open(a.Config, a.opt)
+	defer func() { err = errors.Join(err, apart.Close(context.WithoutCancel(ctx))) }()
+	if points, err = apart.Points(ctx); err != nil {
+		return nil, nil, err
+	}
+	rules, err = apart.KeptBy(ctx)
+	return points, rules, err
+}

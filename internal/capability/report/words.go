@@ -30,6 +30,7 @@ type told struct {
 	Consequence string // of an error
 	Fix         string
 	Since       string // empty unless it is older than the run
+	Began       time.Time
 }
 
 func (t Text) told(s Section, l Line) told {
@@ -37,7 +38,7 @@ func (t Text) told(s Section, l Line) told {
 		return t.problem(s, l.Error, l.Target)
 	}
 	title, fix := t.Words.Finding(l.Finding.ID, l.Finding.Words(l.Target))
-	words := told{Title: title, Fix: fix}
+	words := told{Title: title, Fix: fix, Began: l.Finding.Since}
 	if since := l.Finding.Since; !since.IsZero() && since.Before(s.Run.Started) {
 		words.Since = t.Words.Since(since, t.Now)
 	}
