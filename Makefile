@@ -2,12 +2,14 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build install test vet unit acceptance lint soak release release-check demo bench generate clean
+.PHONY: pages help build install test vet unit acceptance lint soak release release-check demo bench generate clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2> /dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2> /dev/null)
 CACHE   ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/upkeep-build
 LINTER  := $(CACHE)/golangci-lint-v2.11.0
+TEMPL   := $(CACHE)/templ-v0.3.977
+PAGES   := internal/surface/web
 # A skipped test has shown nothing: where CI=true, it fails.
 SUMMARY  = go run ./lab/cmd/summary $(if $(filter true,$(CI)),-no-skips)
 N       ?= 5
@@ -47,10 +49,18 @@ acceptance: ## one script per row of the feature table, with the built binary
 soak: ## planted faults and clean drills, twenty of each; takes long
 	UPKEEP_SOAK=1 go test -count=1 -v -timeout 4h -run 'Soak' ./acceptance/...
 
-lint: $(LINTER) ## gofmt and golangci-lint
+lint: $(LINTER) pages ## gofmt, golangci-lint, and whether the page's templates were generated
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [[ -n "$$unformatted" ]]; then printf 'not formatted:\n%s\n' "$$unformatted"; exit 1; fi
 	$(LINTER) run --allow-parallel-runners ./...
+
+# What templates give is committed, so that a build needs no generator.
+pages: $(TEMPL)
+	@stale=$$(cd $(PAGES) && for t in *.templ; do $(TEMPL) generate -stdout -f $$t 2> /dev/null | cmp -s - $${t%.templ}_templ.go || echo $(PAGES)/$$t; done); \
+	if [[ -n "$$stale" ]]; then printf 'not generated anew, run make generate:\n%s\n' "$$stale"; exit 1; fi
+
+$(TEMPL): tools/templ/go.mod tools/templ/go.sum
+	cd tools/templ && go build -mod=mod -trimpath -o $@ github.com/a-h/templ/cmd/templ
 
 $(LINTER): tools/golangci/go.mod tools/golangci/go.sum
 	cd tools/golangci && go build -mod=mod -trimpath -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -62,7 +72,8 @@ bench: build ## upkeep beside its peers, N rounds; keeps the table under bench/r
 	go build -trimpath -o bin/bench ./bench/cmd/bench
 	bin/bench -n $(N) -write
 
-generate: ## code and documents made from code
+generate: $(TEMPL) ## code and documents made from code
+	cd $(PAGES) && $(TEMPL) generate
 	go test ./docs -update
 
 clean: ## what make has made in the tree

@@ -55,7 +55,7 @@ var layers = []layer{
 	{"control", with("service$", "config", "inventory", "journal", "repository", "workflow", "engine", "capability/", "monitor/alertfile")},
 	// The process around the clock: what is due, samples, rules, alerts, mail, and the page that main hands in.
 	{"serve", with("service$", "config", "inventory", "journal", "repository", "engine", "capability/", "control", "schedule", "monitor/", "notify", "baseline")},
-	{"surface/web", with("service$", "control", "engine", "journal", "repository", "serve", "schedule", "monitor/")},
+	{"surface/web", with("service$", "control", "engine", "journal", "repository", "capability/report", "serve", "schedule", "monitor/")},
 	// Surfaces ask control; the others are value types and the page that all show.
 	{"surface/", with("service$", "config", "control", "serve", "engine", "journal", "repository", "capability/report")},
 }

@@ -315,7 +315,9 @@ func (t *Tab) Press(key string) {
 // Picture is the whole page as a PNG.
 func (t *Tab) Picture(path string) {
 	t.browser.t.Helper()
-	var size struct{ CSSContentSize struct{ Width, Height float64 } }
+	var size struct {
+		CSSContentSize struct{ Width, Height float64 }
+	}
 	t.browser.must(t.session, "Page.getLayoutMetrics", nil, &size)
 	clip := map[string]any{"x": 0, "y": 0, "width": size.CSSContentSize.Width, "height": size.CSSContentSize.Height, "scale": 1}
 	var got struct{ Data string }

@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -11,8 +13,11 @@ import (
 	"time"
 	_ "time/tzdata" // a bare machine has no time zones of its own
 
+	"upkeep/internal/control"
+	"upkeep/internal/serve"
 	"upkeep/internal/service/all"
 	"upkeep/internal/surface/cli"
+	"upkeep/internal/surface/web"
 )
 
 // version and commit are set by the build.
@@ -37,5 +42,14 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return cli.Run(ctx, cli.World{Kinds: all.Kinds(), Getenv: os.Getenv, Now: time.Now,
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Version: version, Commit: commit}, os.Args[1:])
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Version: version, Commit: commit, Page: page}, os.Args[1:])
+}
+
+// page is what upkeep serve shows.
+func page(p *serve.Process) http.Handler {
+	texts, err := control.Texts(all.Kinds(), web.Words())
+	if err != nil {
+		panic(fmt.Sprintf("gather the words of the page: %v", err)) // they are built in
+	}
+	return web.New(web.World{System: web.Of(p), Texts: texts, Now: p.Now, Log: p.Log()})
 }
