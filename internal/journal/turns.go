@@ -183,3 +183,12 @@ func moment(ns int64) time.Time {
 	}
 	return time.Unix(0, ns)
 }
+
+// LastEnded returns the last turn of a job that ended; the zero value where none has.
+func (j *Journal) LastEnded(ctx context.Context, system, job string) (last calendar.Turn, err error) {
+	all, err := j.turns(ctx, "system = ? AND job = ? AND state = 'ended' ORDER BY due DESC LIMIT 1", system, job)
+	if len(all) > 0 {
+		last = all[0]
+	}
+	return last, err
+}

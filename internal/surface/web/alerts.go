@@ -58,7 +58,8 @@ type ruleView struct {
 type lintView struct {
 	Rule    string `json:"rule"`
 	Place   string `json:"place"`
-	Problem string `json:"problem"`
+	Missing string `json:"missing"`
+	What    string `json:"what"`
 	Nearest string `json:"nearest,omitempty"`
 }
 

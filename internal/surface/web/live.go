@@ -10,7 +10,6 @@ import (
 	"upkeep/internal/control"
 	"upkeep/internal/journal"
 	"upkeep/internal/serve"
-	"upkeep/internal/service"
 )
 
 // Of is the system that a process looks after.
@@ -24,6 +23,7 @@ type live struct {
 	standings kept[[]control.Standing]
 	stores    kept[[]report.Capacity]
 	points    kept[[]Point]
+	due       kept[[]Due]
 }
 
 // asked does something with the declaration that is in force.
@@ -55,7 +55,7 @@ func (l *live) Fresh() time.Duration {
 // Standings are those of the journal, brought up to date by the check that the process
 // made last: one that found the same is not recorded.
 func (l *live) Standings(ctx context.Context) ([]control.Standing, error) {
-	known, err := byRuns(ctx, l, &l.standings, func(a *control.App) ([]control.Standing, error) { return a.Standings(ctx) }, "check")
+	known, err := byRuns(ctx, l, &l.standings, func(ctx context.Context, a *control.App) ([]control.Standing, error) { return a.Standings(ctx) }, "check")
 	last := l.process.Checked()
 	if err != nil || last.Finished.IsZero() {
 		return known, err
@@ -107,18 +107,18 @@ func (l *live) Alive(run string) (bool, error) {
 }
 
 func (l *live) Stores(ctx context.Context) ([]report.Capacity, error) {
-	return byRuns(ctx, l, &l.stores, func(a *control.App) ([]report.Capacity, error) { return a.Stores(ctx) }, "check", "backup", "report")
+	return byRuns(ctx, l, &l.stores, func(ctx context.Context, a *control.App) ([]report.Capacity, error) { return a.Stores(ctx) }, "check", "backup", "report")
 }
 
 // Points are read only when a run may have changed them: opening a repository takes a good
 // part of a second and much memory.
 func (l *live) Points(ctx context.Context) ([]Point, error) {
-	return byRuns(ctx, l, &l.points, func(a *control.App) ([]Point, error) { return heldBy(ctx, a) }, "backup", "verify", "drill", "restore", "recover")
+	return byRuns(ctx, l, &l.points, heldBy, "backup", "verify", "drill", "restore", "recover")
 }
 
 // byRuns reads a value again when there are newer runs of these verbs, or another
 // declaration.
-func byRuns[T any](ctx context.Context, l *live, k *kept[T], read func(*control.App) (T, error), verbs ...string) (T, error) {
+func byRuns[T any](ctx context.Context, l *live, k *kept[T], read func(context.Context, *control.App) (T, error), verbs ...string) (T, error) {
 	app, done := l.process.App()
 	defer done()
 	of, err := newestOf(ctx, app, verbs)
@@ -126,7 +126,9 @@ func byRuns[T any](ctx context.Context, l *live, k *kept[T], read func(*control.
 		var none T
 		return none, err
 	}
-	return k.get(ctx, of, l.process.Now, func() (T, error) { return asked(l, read) })
+	return k.get(ctx, of, l.process.Now, func() (T, error) {
+		return asked(l, func(a *control.App) (T, error) { return read(context.WithoutCancel(ctx), a) }) // others wait for it, too
+	})
 }
 
 func heldBy(ctx context.Context, a *control.App) (all []Point, err error) {
@@ -152,15 +154,17 @@ func newestOf(ctx context.Context, a *control.App, verbs []string) (string, erro
 	return names, nil
 }
 
-// absentPart is what an asked part says that does not run here.
-func absentPart(what string) error {
-	return fmt.Errorf("%s in this process: %w", what, service.ErrUnsupported)
-}
-
-func (l *live) Next(context.Context) ([]Due, error) { return nil, absentPart("no schedule") }
-
-func (l *live) Alerts(context.Context) (Alerts, error) { return Alerts{}, absentPart("no rules") }
-
-func (l *live) Series(context.Context, string, time.Time, time.Time, time.Duration) ([]Series, error) {
-	return nil, absentPart("no samples")
+// Next is what is declared, and when it is due. It is asked again each minute: time makes
+// things due, too.
+func (l *live) Next(ctx context.Context) ([]Due, error) {
+	digest, _ := asked(l, func(a *control.App) (string, error) { return a.Config.Digest, nil })
+	of := digest + l.process.Now().Truncate(time.Minute).String()
+	return l.due.get(ctx, of, l.process.Now, func() ([]Due, error) {
+		found, err := asked(l, func(a *control.App) ([]control.Due, error) { return a.Due(context.WithoutCancel(ctx)) })
+		var all []Due
+		for _, d := range found {
+			all = append(all, Due(d))
+		}
+		return all, err
+	})
 }

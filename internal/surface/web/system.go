@@ -96,7 +96,8 @@ type Rule struct {
 // nobody exports.
 type Lint struct {
 	Rule, Place string // FILE:LINE
-	Problem     string // in the reader's words
+	Missing     string // what nobody exports: metric, label or value
+	What        string // the one that is missing
 	Nearest     string // the name that was meant, perhaps
 }
 

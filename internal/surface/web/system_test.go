@@ -193,7 +193,7 @@ func (l *fixture) Alerts(context.Context) (web.Alerts, error) {
 		Silences: []web.Silence{{ID: "a1b2", By: "li", Why: "new release", Matchers: []string{`alertname="Latency"`}, From: l.now.Add(-time.Hour), Until: l.now.Add(2 * time.Hour)}},
 		Rules: []web.Rule{{Name: "Latency", Group: "api", Expr: "histogram_quantile(0.95, x) > 2", State: "firing"}, {Name: "InstanceDown", Group: "base", Expr: "up == 0", State: "inactive"},
 			{Name: "Odd", Group: "base", Expr: "sum(", Error: "unclosed parenthesis"}},
-		Lint: []web.Lint{{Rule: "CeleryDown", Place: "alert_rules.yml:14", Problem: "asks for celery_workers, which nobody exports", Nearest: "celery_worker_up"}},
+		Lint: []web.Lint{{Rule: "CeleryDown", Place: "alert_rules.yml:14", Missing: "metric", What: "celery_workers", Nearest: "celery_worker_up"}},
 	}, nil
 }
 
