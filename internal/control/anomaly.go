@@ -61,7 +61,7 @@ func (a *App) checkAnomalies(ctx context.Context, v *service.Verdict) error {
 	}
 	for _, one := range said.Anomalies {
 		v.Warn("upkeep.anomaly", one.Name+one.Series, service.Args{"name": one.Name, "series": one.Series, "value": number(one.Value),
-			"low": number(one.Low), "high": number(one.High), "began": one.Since.In(a.zone()).Format("2006-01-02 15:04")})
+			"low": number(one.Low), "high": number(one.High), "began": one.Since.In(a.Zone()).Format("2006-01-02 15:04")})
 	}
 	return nil
 }

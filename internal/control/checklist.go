@@ -29,7 +29,7 @@ func (a *App) Checklists(ctx context.Context, name string) ([]checklist.List, er
 	}
 	lists := []checklist.List{}
 	for _, name := range names {
-		list, err := books.Now(ctx, name, a.Config.Checklists[name], a.opt.Now().In(a.zone()))
+		list, err := books.Now(ctx, name, a.Config.Checklists[name], a.opt.Now().In(a.Zone()))
 		if err != nil {
 			return nil, err
 		}
@@ -44,7 +44,7 @@ const mostSpans = 400
 // ChecklistHistory says how the lists stood in every span of theirs that began within
 // a longer one, such as 2026-11, and not after now.
 func (a *App) ChecklistHistory(ctx context.Context, name, within string) ([]checklist.List, error) {
-	all, err := checklist.Parse(within, a.zone())
+	all, err := checklist.Parse(within, a.Zone())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, service.ErrUndeclared)
 	}
@@ -166,7 +166,7 @@ func (a *App) checkLists(ctx context.Context, v *service.Verdict) error {
 				return fmt.Errorf("record a new item: %w", err)
 			}
 		}
-		list, err := books.Now(ctx, name, a.Config.Checklists[name], a.opt.Now().In(a.zone()))
+		list, err := books.Now(ctx, name, a.Config.Checklists[name], a.opt.Now().In(a.Zone()))
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 
 	"upkeep/internal/capability/backup"
 	"upkeep/internal/capability/check"
+	"upkeep/internal/capability/crontab"
 	"upkeep/internal/capability/data"
 	"upkeep/internal/capability/drill"
 	"upkeep/internal/capability/initialize"
@@ -42,6 +43,8 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "assertion", Text: inventory.Words()},
 		catalogue.Source{Prefix: "check", Text: check.Words()},
 		catalogue.Source{Prefix: "backup", Text: backup.Words()},
+		catalogue.Source{Prefix: "crontab", Text: crontab.Words()},
+		catalogue.Source{Prefix: "cron", Text: cronText},
 		catalogue.Source{Prefix: "verify", Text: verify.Words()},
 		catalogue.Source{Prefix: "drill", Text: drill.Words()},
 		catalogue.Source{Prefix: "restore", Text: restore.Words()},

@@ -70,7 +70,7 @@ func waitsFor(windows []Window, target string) (first Window, waits bool) {
 }
 
 func (a *App) closed(w Window, target string) error {
-	args := service.Args{"window": w.Name, "target": target, "next": w.From.In(a.zone()).Format("2006-01-02 15:04")}
+	args := service.Args{"window": w.Name, "target": target, "next": w.From.In(a.Zone()).Format("2006-01-02 15:04")}
 	return &closed{window: w, Fault: service.Fault{ID: "error.window-closed", Args: args,
 		Err: fmt.Errorf("window %s, which work on %s waits for, is closed until %s: %w", w.Name, target, args["next"], service.ErrRefused)}}
 }

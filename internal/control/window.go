@@ -141,7 +141,7 @@ func (a *App) OpenWindow(ctx context.Context, o Opening) (Window, error) {
 	if len(o.Targets) == 0 {
 		o.Targets = a.Config.Windows[o.Name].Targets
 	}
-	until := a.opt.Now().Add(o.For).In(a.zone()).Truncate(time.Second)
+	until := a.opt.Now().Add(o.For).In(a.Zone()).Truncate(time.Second)
 	return a.turn(ctx, turned{Name: o.Name, Until: until, Targets: o.Targets, By: o.By, Why: o.Why, Run: o.Run})
 }
 

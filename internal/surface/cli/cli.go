@@ -131,6 +131,8 @@ func (c *cli) root() *cobra.Command {
 		c.configCommand,
 		c.doctorCommand,
 		c.windowCommand,
+		c.calendarCommand,
+		c.importCommand,
 		c.checklistCommand,
 		c.auditLogCommand,
 		c.versionCommand,

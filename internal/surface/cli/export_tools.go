@@ -21,6 +21,8 @@ type exporter struct {
 func exporters() []exporter {
 	return []exporter{
 		{"systemd", serveUnit},
+		{"systemd", jobTimers},
+		{"crontab", jobLines},
 	}
 }
 
@@ -31,6 +33,24 @@ func serveUnit(app *control.App) ([]control.File, error) {
 		return nil, fmt.Errorf("find the program itself: %w", err)
 	}
 	return app.ServeUnit(program)
+}
+
+// jobTimers are for this very program.
+func jobTimers(app *control.App) ([]control.File, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the program itself: %w", err)
+	}
+	return app.Timers(program)
+}
+
+// jobLines are for this very program.
+func jobLines(app *control.App) ([]control.File, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the program itself: %w", err)
+	}
+	return app.CrontabLines(program)
 }
 
 func (c *cli) exportCommand() *cobra.Command {
