@@ -45,7 +45,7 @@ func TestLines(t *testing.T) {
 		"0 9 * * * flock /l health_check > /l":                                        "check 09:00 check: mapped not-in-path",
 		"0 9 * * * flock /l ./health_check.sh > /l":                                   "health_check 09:00 check: mapped relative",
 		"0 9 * * * docker-compose exec celery check_status > /l":                      "check 09:00 check: mapped not-in-path terminal no-lock",
-		"0 9 * * * flock /l /opt/backup_data.sh $(date +%F) > /l":                     "backup_data 09:00 backup, verify: percent no-shell mapped",
+		"0 9 * * * flock /l /opt/backup_data.sh $(date +%F) > /l":                     "backup_data 09:00 backup, verify: percent no-shell mapped unheard",
 		`0 9 * * * flock /l /opt/backup_data.sh $(date +\%F) > /l`:                    "backup_data 09:00 backup, verify: mapped",
 		"0 9 * * * flock /l /opt/backup_data.sh":                                      "backup_data 09:00 backup, verify: mapped unheard",
 		"@reboot /opt/backup_data.sh":                                                 "reboot!",

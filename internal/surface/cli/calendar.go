@@ -151,7 +151,7 @@ func byDay(events []control.Event) func(func([]control.Event) bool) {
 }
 
 // manyADay is how often something is shown one by one on a day.
-const manyADay = 4
+const manyADay = 3
 
 // often puts together what comes many times a day in the same way.
 func often(day []control.Event) (groups [][]control.Event) {
