@@ -2,8 +2,10 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"upkeep/internal/capability/report"
@@ -24,6 +26,8 @@ type live struct {
 	stores    kept[[]report.Capacity]
 	points    kept[[]Point]
 	due       kept[[]Due]
+
+	last lastCheck
 }
 
 // asked does something with the declaration that is in force.
@@ -56,7 +60,7 @@ func (l *live) Fresh() time.Duration {
 // made last: one that found the same is not recorded.
 func (l *live) Standings(ctx context.Context) ([]control.Standing, error) {
 	known, err := byRuns(ctx, l, &l.standings, func(ctx context.Context, a *control.App) ([]control.Standing, error) { return a.Standings(ctx) }, "check")
-	last := l.process.Checked()
+	last := l.last.recorded(l.process.Checked())
 	if err != nil || last.Finished.IsZero() {
 		return known, err
 	}
@@ -69,6 +73,28 @@ func (l *live) Standings(ctx context.Context) ([]control.Standing, error) {
 		}
 	}
 	return all, nil
+}
+
+// lastCheck is the last check as it would come back from the journal: facts are JSON
+// values, whatever their kind keeps them in.
+type lastCheck struct {
+	mu  sync.Mutex
+	run journal.Run
+}
+
+func (c *lastCheck) recorded(fresh journal.Run) journal.Run {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.run.ID == fresh.ID {
+		return c.run
+	}
+	var back journal.Run
+	text, err := json.Marshal(fresh)
+	if err != nil || json.Unmarshal(text, &back) != nil {
+		return fresh // what the journal cannot keep is shown as it is
+	}
+	c.run = back
+	return back
 }
 
 func looked(st control.Standing, said journal.Target, in journal.Run) control.Standing {

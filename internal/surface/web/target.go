@@ -136,14 +136,32 @@ func (p *page) flatten(path string, value any, all *[]fact) {
 			p.flatten(strings.TrimPrefix(path+" · "+name, " · "), x[name], all)
 		}
 	case []any:
-		for i, one := range x {
-			p.flatten(path+" · "+strconv.Itoa(i+1), one, all)
-		}
+		*all = append(*all, fact{Name: path, Value: p.listed(x)})
 	default:
 		if one, plain := p.fact(path, value); plain {
 			*all = append(*all, one)
 		}
 	}
+}
+
+// listedMost is how many values are listed; of more, and of those that have parts, only
+// the number is said.
+const listedMost = 6
+
+func (p *page) listed(values []any) string {
+	var texts []any
+	for _, one := range values {
+		f, plain := p.fact("", one)
+		switch one.(type) {
+		case map[string]any, []any:
+			plain = false
+		}
+		if !plain || len(values) > listedMost {
+			return p.say("entries", "n", len(values))
+		}
+		texts = append(texts, f.Value)
+	}
+	return p.say("list", "of", texts)
 }
 
 // fact reads a value by the end of its name, as kinds call their facts.
