@@ -26,6 +26,7 @@ const (
 
 // gauges are what is worth looking at, by kind; the first is the trend on the first screen.
 func gauges(kind string) []gauge {
+	dataset := []gauge{{"rows", inNumber, `sum by (table) (dataset_rows{$})`}, {"size", inBytes, `sum by (table) (dataset_bytes{$})`}}
 	return map[string][]gauge{
 		"host": {
 			{"disk", inShare, `max by (mountpoint) (1 - node_filesystem_avail_bytes{$,fstype!~"tmpfs|ramfs"} / node_filesystem_size_bytes{$,fstype!~"tmpfs|ramfs"})`},
@@ -55,11 +56,14 @@ func gauges(kind string) []gauge {
 			{"consumers", inNumber, `sum(rabbitmq_queue_consumers{$})`},
 			{"memory-used", inBytes, `rabbitmq_process_resident_memory_bytes{$}`},
 		},
-		"celery":  {{"waiting", inNumber, `sum by (queue_name) (celery_queue_length{$})`}, {"active", inNumber, `sum(celery_worker_tasks_active{$})`}},
-		"compose": {{"memory-used", inBytes, `sum by (name) (container_memory_working_set_bytes{$})`}, {"processor", perSecond, `sum by (name) (rate(container_cpu_usage_seconds_total{$}[5m]))`}},
-		"process": {{"memory-used", inBytes, `sum(namedprocess_namegroup_memory_bytes{$,memtype="resident"})`}, {"processes", inNumber, `sum(namedprocess_namegroup_num_procs{$})`}},
-		"files":   {{"size", inBytes, `upkeep_files_bytes{$}`}, {"files", inNumber, `upkeep_files_total{$}`}},
-		"logs":    {{"size", inBytes, `upkeep_log_bytes{$}`}},
+		"celery":     {{"waiting", inNumber, `sum by (queue_name) (celery_queue_length{$})`}, {"active", inNumber, `sum(celery_worker_tasks_active{$})`}},
+		"compose":    {{"memory-used", inBytes, `sum by (name) (container_memory_working_set_bytes{$})`}, {"processor", perSecond, `sum by (name) (rate(container_cpu_usage_seconds_total{$}[5m]))`}},
+		"process":    {{"memory-used", inBytes, `sum(namedprocess_namegroup_memory_bytes{$,memtype="resident"})`}, {"processes", inNumber, `sum(namedprocess_namegroup_num_procs{$})`}},
+		"files":      {{"size", inBytes, `upkeep_files_bytes{$}`}, {"files", inNumber, `upkeep_files_total{$}`}},
+		"s3":         {{"size", inBytes, `sum by (bucket) (minio_bucket_usage_total_bytes{$})`}, {"objects", inNumber, `sum by (bucket) (minio_bucket_usage_object_total{$})`}},
+		"dataset":    dataset,
+		"pilotbench": dataset,
+		"logs":       {{"size", inBytes, `upkeep_log_bytes{$}`}},
 	}[kind]
 }
 
@@ -178,6 +182,8 @@ type chart struct {
 	Title string `json:"title"`
 	Unit  string `json:"unit"`
 	Expr  string `json:"expr"`
+	From  int64  `json:"from"` // Unix time in seconds of its left edge; 0 = the first sample
+	To    int64  `json:"to"`
 	Lines []line `json:"series"`
 }
 
@@ -213,7 +219,7 @@ func (s *site) charts(ctx context.Context, p *page, kind, target string, span ti
 		if err != nil {
 			return all, err
 		}
-		c := chart{ID: g.id, Title: p.say("chart-" + g.id), Unit: g.unit, Expr: expr}
+		c := chart{ID: g.id, Title: p.say("chart-" + g.id), Unit: g.unit, Expr: expr, From: p.now.Add(-span).Unix(), To: p.now.Unix()}
 		for _, one := range found[:min(len(found), linesShown)] {
 			if len(one.Samples) > 0 {
 				c.Lines = append(c.Lines, line{nameOf(one.Labels), readings(one.Samples)})

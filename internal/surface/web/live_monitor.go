@@ -6,27 +6,12 @@ import (
 	"time"
 
 	"upkeep/internal/monitor/alerts"
-	"upkeep/internal/monitor/series"
 	"upkeep/internal/service"
 )
 
-// measuring is a process that keeps samples and judges rules.
-type measuring interface{ Series() *series.Store }
-
-func (l *live) store() *series.Store {
-	if m, is := any(l.process).(measuring); is {
-		return m.Series()
-	}
-	return nil
-}
-
 // Series asks the samples.
 func (l *live) Series(ctx context.Context, expr string, from, to time.Time, step time.Duration) (all []Series, err error) {
-	store := l.store()
-	if store == nil {
-		return nil, fmt.Errorf("no samples are kept here: %w", service.ErrUnsupported)
-	}
-	found, err := store.QueryRange(ctx, expr, from, to, step)
+	found, err := l.process.Series().QueryRange(ctx, expr, from, to, step)
 	for _, s := range found {
 		one := Series{Labels: s.Labels}
 		for _, p := range s.Points {
@@ -92,10 +77,7 @@ func graveness(label string) service.Severity {
 
 // rules are those that are evaluated, those that are not, and what is wrong with them.
 func (l *live) rules() (rules []Rule, lint []Lint) {
-	store := l.store()
-	if store == nil {
-		return nil, nil
-	}
+	store := l.process.Series()
 	for _, r := range store.Refused() {
 		rules = append(rules, Rule{Name: r.Rule, Group: r.Group, Expr: place(r.File, r.Line), Error: r.Reason})
 	}

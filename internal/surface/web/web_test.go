@@ -15,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"upkeep/internal/catalogue"
 	"upkeep/internal/control"
 	"upkeep/internal/journal"
 	"upkeep/internal/service"
+	"upkeep/internal/surface/web"
 )
 
 // wants fails for texts that are not on a page, as markup or as what is read, and for those
@@ -395,5 +397,15 @@ func BenchmarkHome(b *testing.B) {
 		if w.Code != http.StatusOK {
 			b.Fatal(w.Body)
 		}
+	}
+}
+
+func TestWordsAreWhole(t *testing.T) {
+	texts, err := catalogue.New(web.Words())
+	if err == nil {
+		err = texts.Check()
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }

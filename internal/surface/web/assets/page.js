@@ -83,7 +83,7 @@
       width: place.clientWidth, height: 176,
       cursor: { y: false, points: { size: 6 } },
       legend: { show: true },
-      scales: { y: { range: (_, low, high) => chart.unit === "share" ? [0, Math.max(1, high)] : [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
+      scales: { x: { range: (_, low, high) => chart.from ? [chart.from, chart.to] : [low, high] }, y: { range: (_, low, high) => chart.unit === "share" ? [0, Math.max(1, high)] : [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
       axes: [
         { ...axis, values: [[86400, "{MM}-{DD}", null, null, null, null, null, null, 1], [60, "{HH}:{mm}", "\n{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]] },
         { ...axis, size: 64, values: (_, all) => all.map(say) },
