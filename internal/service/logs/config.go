@@ -109,3 +109,10 @@ func (c *Config) Reach() service.Reach {
 	}
 	return reach
 }
+
+// Rotation is what is asked for, in the terms of others.
+func (c *Config) Rotation() (service.Rotation, bool) {
+	r := c.Rotate
+	return service.Rotation{Paths: c.Paths, Size: int64(r.Size), Age: r.Age.Std(), Keep: c.Keep, CompressAfter: c.CompressAfter.Std(),
+		DeleteAfter: c.DeleteAfter.Std(), Signal: r.Reopen.Signal, Pidfile: r.Reopen.Pidfile, Looks: r.Reopen.None}, r.asked()
+}

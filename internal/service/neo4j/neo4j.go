@@ -23,7 +23,7 @@ var text []byte
 //go:embed example.yaml
 var example []byte
 
-//go:embed metrics.tsv rules.yaml
+//go:embed metrics.tsv panels.yaml rules.yaml
 var monitoring embed.FS
 
 // Kind is listed in service/all.

@@ -23,6 +23,10 @@ func exporters() []exporter {
 		{"systemd", serveUnit},
 		{"systemd", jobTimers},
 		{"crontab", jobLines},
+		{"prometheus", (*control.App).PrometheusFiles},
+		{"alertmanager", (*control.App).AlertmanagerFiles},
+		{"grafana", (*control.App).GrafanaFiles},
+		{"logrotate", (*control.App).LogrotateFiles},
 	}
 }
 

@@ -1,0 +1,95 @@
+package control
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"upkeep/internal/service"
+)
+
+// LogrotateFiles do with log files what their declarations ask for. Without any there is one
+// that says so.
+func (a *App) LogrotateFiles() ([]File, error) {
+	var b strings.Builder
+	for _, s := range a.Config.Services {
+		if r, asked := service.RotationOf(s.Config); asked {
+			a.rotate(&b, s.Name, r)
+		}
+	}
+	if b.Len() == 0 {
+		b.WriteString("# no service of kind logs has rotate:\n")
+	}
+	return []File{{"/etc/logrotate.d/upkeep-" + a.Config.System, b.String()}}, nil
+}
+
+func (a *App) rotate(b *strings.Builder, name string, r service.Rotation) {
+	var paths []string
+	for _, path := range r.Paths {
+		if strings.Contains(path, "**") || strings.ContainsAny(path, "{}") {
+			fmt.Fprintf(b, "# %s: left out, because logrotate knows neither ** nor {a,b}: %s\n", name, path)
+			continue
+		}
+		paths = append(paths, `"`+a.Config.Resolve(path)+`"`)
+	}
+	if len(paths) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "# %s\n%s {\n", name, strings.Join(paths, " "))
+	for _, line := range directives(r) {
+		b.WriteString("\t" + line + "\n")
+	}
+	b.WriteString("}\n")
+}
+
+const day = 24 * time.Hour
+
+func directives(r service.Rotation) []string {
+	lines := []string{"missingok", "notifempty"}
+	switch {
+	case r.Age == 0:
+		lines = append(lines, fmt.Sprintf("size %d", r.Size))
+	case r.Size > 0:
+		lines = append(lines, often(r.Age), fmt.Sprintf("maxsize %d", r.Size))
+	default:
+		lines = append(lines, often(r.Age))
+	}
+	keep := "rotate -1"
+	if r.Keep > 0 {
+		keep = fmt.Sprintf("rotate %d", r.Keep)
+	}
+	lines = append(lines, keep)
+	if r.CompressAfter > 0 {
+		lines = append(lines, "compress", "delaycompress")
+	}
+	if r.DeleteAfter > 0 {
+		lines = append(lines, fmt.Sprintf("maxage %d", max(1, int(r.DeleteAfter/day))))
+	}
+	return append(lines, reopened(r)...)
+}
+
+// often is the longest of logrotate's spans that is not longer than the declared one.
+func often(age time.Duration) string {
+	for _, span := range []struct {
+		at   time.Duration
+		name string
+	}{{30 * day, "monthly"}, {7 * day, "weekly"}, {day, "daily"}} {
+		if age >= span.at {
+			return span.name
+		}
+	}
+	return "hourly"
+}
+
+// reopened is how the writer is brought to its new file. Without a way its file is copied and
+// cut, which loses what is written between both.
+func reopened(r service.Rotation) []string {
+	switch {
+	case r.Looks:
+		return []string{"create"}
+	case r.Signal != "":
+		return []string{"create", "sharedscripts", "postrotate",
+			fmt.Sprintf("\tkill -s %s \"$(cat '%s')\"", r.Signal, r.Pidfile), "endscript"}
+	}
+	return []string{"copytruncate"}
+}
