@@ -147,6 +147,7 @@ func (o *own) proofs(ctx context.Context, a *App, j *journal.Journal, made gauge
 // outcome is how a declared job ended.
 type outcome struct {
 	last, good journal.Run
+	due        time.Time // of the last one; zero = a person started it
 }
 
 // outcomes are of jobs. What is known stays known when many runs of others have followed.
@@ -162,7 +163,7 @@ func (o *own) outcomes(ctx context.Context, a *App, j *journal.Journal, made gau
 		}
 		known := o.jobs[asked.Job]
 		if run.Started.After(known.last.Started) {
-			known.last = run
+			known.last, known.due = run, asked.Turn
 		}
 		if run.Exit <= 1 && run.Started.After(known.good.Started) {
 			known.good = run
@@ -176,6 +177,9 @@ func (o *own) outcomes(ctx context.Context, a *App, j *journal.Journal, made gau
 		made.set("upkeep_job_last_exit_code", float64(known.last.Exit), "name", name)
 		made.set("upkeep_job_last_duration_seconds", known.last.Finished.Sub(known.last.Started).Seconds(), "name", name)
 		made.set("upkeep_job_last_end_timestamp_seconds", seconds(known.last.Finished), "name", name)
+		if !known.due.IsZero() {
+			made.set("upkeep_job_lateness_seconds", known.last.Started.Sub(known.due).Seconds(), "name", name)
+		}
 		if !known.good.Finished.IsZero() {
 			made.set("upkeep_job_last_success_timestamp_seconds", seconds(known.good.Finished), "name", name)
 		}

@@ -62,13 +62,36 @@ func (a *App) PrometheusFiles() ([]File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the scrape configuration: %w", err)
 	}
-	files := []File{{dir + "upkeep.yml", string(text)}, {dir + "upkeep-rules/upkeep.yaml", string(SelfRules())}}
-	for _, k := range a.kinds() {
-		if len(k.Rules()) > 0 {
-			files = append(files, File{dir + "upkeep-rules/" + k.Name() + ".yaml", string(k.Rules())})
-		}
+	files := []File{{dir + "upkeep.yml", string(text)}}
+	for _, rules := range a.Rules() {
+		files = append(files, File{dir + "upkeep-rules/" + rules.Path, rules.Text})
 	}
 	return files, nil
+}
+
+// Rules are the alert rules that come with upkeep itself and with the declared kinds: a file
+// each, named after it.
+func (a *App) Rules() []File {
+	files := []File{{selfKind + ".yaml", string(SelfRules())}}
+	for _, k := range a.kinds() {
+		if len(k.Rules()) > 0 {
+			files = append(files, File{k.Name() + ".yaml", string(k.Rules())})
+		}
+	}
+	return files
+}
+
+// Metrics are the families of samples that this system may have: of upkeep itself, of the
+// declared kinds, and what the declaration adds.
+func (a *App) Metrics() []service.Metric {
+	all := SelfMetrics()
+	for _, k := range a.kinds() {
+		all = append(all, k.Metrics()...)
+	}
+	for _, s := range a.Config.Services {
+		all = append(all, service.DeclaredMetrics(s.Config)...)
+	}
+	return all
 }
 
 // alertmanagerConfig is an alertmanager.yml, as far as it is made here.

@@ -34,6 +34,16 @@ func (f families) add(name, help string, sort dto.MetricType, labels []string) *
 	return m
 }
 
+func (f families) merge(other families) {
+	for name, family := range other {
+		if f[name] == nil {
+			f[name] = family
+			continue
+		}
+		f[name].Metric = append(f[name].Metric, family.Metric...)
+	}
+}
+
 func (f families) emit(emit func(*dto.MetricFamily)) {
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		emit(f[name])

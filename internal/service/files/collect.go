@@ -7,12 +7,14 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Collect counts the tree. It costs one look at each file.
+// Collect counts the tree. It costs one look at each file, and where that takes long the last
+// count stands for a while.
 func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
-	c, err := in.census(ctx)
+	c, at, err := in.counted.Get(in.env.Now, func() (census, error) { return in.census(ctx) })
 	if err != nil {
 		return err
 	}
+	emit(gauge("upkeep_files_measured_timestamp_seconds", "When the files were counted, Unix time.", float64(at.UnixNano())/1e9))
 	emit(gauge("upkeep_files_total", "Regular files.", float64(c.files)))
 	emit(gauge("upkeep_files_directories", "Directories.", float64(c.directories)))
 	emit(gauge("upkeep_files_bytes", "Length of all regular files in bytes.", float64(c.bytes)))

@@ -52,6 +52,8 @@ type Instance struct {
 	// drill. Names are the same in both.
 	top    string
 	remove func() error // of a stand-in, on Close
+
+	counted service.Seldom[census] // for Collect
 }
 
 func open(env service.Env, cfg Config) (*Instance, error) {

@@ -13,8 +13,9 @@ import (
 )
 
 // Collect passes on what MinIO publishes about the bucket. Where the server does
-// not, the bucket is counted, under the same names and for a limited time; a bucket
-// that takes longer gives no number rather than a wrong one.
+// not, the bucket is counted, under the same names and for a limited time, and where that takes
+// long the last count stands for a while; a bucket that takes longer than the limit gives no
+// number rather than a wrong one.
 func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) error {
 	c, err := in.connect(ctx)
 	if err != nil {
@@ -29,7 +30,7 @@ func (in *Instance) Collect(ctx context.Context, emit func(*dto.MetricFamily)) e
 		return err
 	}
 	if families[metricObjects] == nil {
-		counted, err := in.count(ctx, c, b)
+		counted, _, err := in.counted.Get(in.env.Now, func() (map[string]int64, error) { return in.count(ctx, c, b) })
 		if err != nil {
 			return fmt.Errorf("collect: %w", err)
 		}

@@ -55,6 +55,8 @@ type Instance struct {
 
 	mu     sync.Mutex
 	client *client // made when it is first needed
+
+	counted service.Seldom[map[string]int64] // for Collect
 }
 
 func open(env service.Env, cfg Config) (*Instance, error) {
