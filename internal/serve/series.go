@@ -2,8 +2,10 @@ package serve
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,10 +44,34 @@ func newKeeper(ctx context.Context, p *Process) (_ part, _ []route, err error) {
 
 func (k *keeper) options(app *control.App) series.Options {
 	m := app.Config.Monitor
+	k.declare(app)
 	return series.Options{
 		Dir: filepath.Join(app.StateDir(), seriesDir), Keep: m.Keep.Std(), Size: int64(m.Size), Every: m.Every.Std(),
-		Scrape: m.Scrape, Rules: m.Rules, Labels: map[string]string{"system": app.Config.System},
+		Scrape: m.Scrape, Rules: m.Rules, Builtin: builtin(app), Labels: map[string]string{"system": app.Config.System},
 		External: "http://" + app.Config.Listen + "/prometheus", Known: k.known, Notify: k.alert, Log: k.process.Log(),
+	}
+}
+
+// builtin are the rules that come with the declared kinds, unless nobody wants them.
+func builtin(app *control.App) map[string][]byte {
+	files := map[string][]byte{}
+	for _, rules := range app.Rules() {
+		if app.Config.Monitor.Builtin {
+			files[rules.Path] = []byte(rules.Text)
+		}
+	}
+	return files
+}
+
+// declare learns what may be collected of a declaration, before anything is.
+func (k *keeper) declare(app *control.App) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, m := range app.Metrics() {
+		k.names[m.Name] = true
+	}
+	for _, t := range app.Inventory.Targets() {
+		k.jobs[t.Kind.Name()] = true
 	}
 }
 
@@ -93,6 +119,7 @@ func (k *keeper) known() series.Known {
 	for name := range k.names {
 		known.Metrics = append(known.Metrics, name)
 	}
+	known.Jobs = slices.Collect(maps.Keys(k.jobs))
 	return known
 }
 
