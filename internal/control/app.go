@@ -25,6 +25,7 @@ import (
 	"upkeep/internal/inventory"
 	"upkeep/internal/journal"
 	"upkeep/internal/repository"
+	"upkeep/internal/secret"
 	"upkeep/internal/service"
 	"upkeep/internal/workflow"
 )
@@ -54,6 +55,7 @@ type App struct {
 	Inventory *inventory.Inventory
 	stateDir  string
 	scratch   inventory.Scratch
+	redactor  secret.Redactor // knows every secret that was read
 
 	opening    sync.Mutex // of journal and workflows: they are asked for side by side
 	journal    *journal.Journal
@@ -70,7 +72,8 @@ type App struct {
 func Open(cfg *config.Config, opt Options) *App {
 	a := &App{opt: opt, Config: cfg, stateDir: stateDir(cfg, opt.Getenv)}
 	a.scratch = inventory.NewScratch(cfg.Scratch.Dir, a.stateDir)
-	world := inventory.World{Log: opt.Log, Now: opt.Now, Getenv: opt.Getenv, Scratch: a.scratch, State: a.state, Guard: a.guard}
+	world := inventory.World{Log: opt.Log, Now: opt.Now, Getenv: opt.Getenv, Scratch: a.scratch, State: a.state, Guard: a.guard,
+		Seen: a.redactor.Add}
 	a.Inventory = world.Open(cfg)
 	return a
 }
@@ -90,6 +93,9 @@ func stateDir(cfg *config.Config, getenv func(string) string) string {
 	}
 	return filepath.Join(getenv("HOME"), ".local", "state", "upkeep")
 }
+
+// Version is that of upkeep.
+func (a *App) Version() string { return a.opt.Version }
 
 // StateDir is where this machine's state lies.
 func (a *App) StateDir() string { return a.stateDir }

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"slices"
+	"time"
 
 	"upkeep/internal/service"
 )
@@ -15,7 +16,18 @@ type Diagnosis struct {
 	PasswordFile string       `json:"password_file,omitempty"`
 	Scratch      string       `json:"scratch"`
 	ScratchFree  int64        `json:"scratch_free_bytes"`
+	Serve        *ServeView   `json:"serve"` // null: it does not run
 	Needs        []TargetNeed `json:"needs"`
+}
+
+// ServeView is the last sign of life of upkeep serve. One that stopped in good order has
+// taken it away.
+type ServeView struct {
+	Alive   bool      `json:"alive"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Last    time.Time `json:"last"`
+	Version string    `json:"version"`
 }
 
 // TargetNeed is a program that a target's capability needs.
@@ -33,6 +45,9 @@ func (a *App) Doctor(ctx context.Context) (Diagnosis, error) {
 		return d, err
 	}
 	d.ScratchFree = free
+	if d.Serve, err = a.serving(); err != nil {
+		return d, err
+	}
 	for _, t := range a.Inventory.Targets() {
 		in, err := t.Open()
 		if err != nil {
@@ -46,6 +61,15 @@ func (a *App) Doctor(ctx context.Context) (Diagnosis, error) {
 		}
 	}
 	return d, nil
+}
+
+func (a *App) serving() (*ServeView, error) {
+	last, err := a.Heart().Last()
+	if err != nil || last == nil {
+		return nil, err
+	}
+	now := a.opt.Now()
+	return &ServeView{last.Alive(now), last.PID, last.Started.In(now.Location()), last.At.In(now.Location()), last.Version}, nil
 }
 
 // needsOf are the programs of a target. What it copies or proves without any, upkeep

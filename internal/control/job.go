@@ -55,7 +55,18 @@ type jobRun struct {
 	leave    func() // gives its place in the queue back; nothing while it has none
 }
 
-func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (journal.Run, error) {
+// runJob runs a job's verbs and tells those who want to know that it began and how it ended.
+func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (run journal.Run, err error) {
+	ping := a.jobPing(req.Job)
+	run, err = a.doJob(ctx, id, req, resume, ping)
+	ping.end(ctx, run, err)
+	if err == nil {
+		a.ended(ctx, run)
+	}
+	return run, err
+}
+
+func (a *App) doJob(ctx context.Context, id string, req Request, resume bool, ping *jobPing) (journal.Run, error) {
 	job, err := a.job(req.Job)
 	if err != nil {
 		return journal.Run{}, err
@@ -73,6 +84,7 @@ func (a *App) runJob(ctx context.Context, id string, req Request, resume bool) (
 		return journal.Run{}, err
 	}
 	defer func() { jr.leave() }()
+	ping.start(ctx, id)
 	return e.RunJob(ctx, engine.Job{
 		Run:    journal.Run{ID: id, System: a.Config.System, Verb: "run", Args: req.encode(), Started: a.opt.Now()},
 		Steps:  jr.verbs(job.Do),

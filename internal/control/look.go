@@ -37,7 +37,11 @@ func (a *App) Look(ctx context.Context) (run journal.Run, recorded bool, err err
 	if err == nil && maps.Equal(said(known), said(run)) {
 		return run, false, nil
 	}
-	return run, true, e.Record(ctx, run)
+	if err := e.Record(ctx, run); err != nil {
+		return run, true, err
+	}
+	a.ended(ctx, run)
+	return run, true, nil
 }
 
 // LastCheck is the newest check of all targets that was recorded and has ended. The error

@@ -99,6 +99,7 @@ func (a *App) writeReport(ctx context.Context, id string, req Request, begun boo
 	if err == nil {
 		run.Targets = summed(page.Results)
 		run.Output, err = a.saveReport(ctx, page, cmp.Or(req.Span, page.Title), req.Formats)
+		err = errors.Join(err, a.mailReport(id, page, req.Span, run.Output))
 	}
 	run.Verdict, run.Exit = service.OK, engine.ExitDone
 	if slices.ContainsFunc(run.Targets, func(t journal.Target) bool { return t.Error != nil }) {

@@ -8,9 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"upkeep/internal/command"
 	"upkeep/internal/repository"
-	"upkeep/internal/secret"
 	"upkeep/internal/service"
 )
 
@@ -95,9 +93,7 @@ func (a *App) repositoryOptions(ctx context.Context) (repository.Options, error)
 		opt.Password = password
 		return opt, err
 	}
-	tools := &command.Runner{Paths: a.Config.Tools}
-	resolver := secret.Resolver{Base: a.Config.Base, Getenv: a.opt.Getenv, Run: tools.Output}
-	password, err := resolver.Resolve(ctx, a.Config.Repository.Password)
+	password, err := a.reveal(ctx, a.Config.Repository.Password)
 	if err != nil {
 		return opt, fmt.Errorf("read the repository's password: %w", err)
 	}

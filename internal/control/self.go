@@ -33,7 +33,7 @@ func (a *App) checkSelf(ctx context.Context) (service.Verdict, error) {
 	}
 	a.checkFiles(&v)
 	err := a.checkAlerting(ctx, &v)
-	return v, errors.Join(err, a.checkPassword(ctx, &v), a.checkDisk(&v), a.checkLists(ctx, &v), a.checkAnomalies(ctx, &v), a.checkServed(ctx, &v))
+	return v, errors.Join(err, a.checkPassword(ctx, &v), a.checkDisk(&v), a.checkLists(ctx, &v), a.checkAnomalies(ctx, &v), a.checkServed(ctx, &v), a.checkNews(ctx, &v))
 }
 
 func (a *App) checkPassword(ctx context.Context, v *service.Verdict) error {

@@ -38,7 +38,11 @@ func (a *App) runOperation(ctx context.Context, id string, req Request, op opera
 	work.Resume = resume
 	work.Run = journal.Run{ID: id, System: a.Config.System, Verb: req.Verb, Parent: req.Parent, Plan: req.Plan,
 		Args: req.encode(), Started: a.opt.Now()}
-	return e.Run(ctx, work)
+	run, err = e.Run(ctx, work)
+	if err == nil {
+		a.ended(ctx, run)
+	}
+	return run, err
 }
 
 // NeedsApproval reports whether a request does more than read or add, so that it is

@@ -31,11 +31,15 @@ var text []byte
 //go:embed self.yaml
 var selfText []byte
 
+//go:embed notify.yaml
+var notifyText []byte
+
 // Texts gathers every word that the program says, below the surfaces, and those
 // that a surface brings.
 func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Catalogue, error) {
 	sources := append(surface, catalogue.Source{Prefix: "error", Text: service.ErrorText()},
 		catalogue.Source{Prefix: "control", Text: text},
+		catalogue.Source{Prefix: "control", Text: notifyText},
 		catalogue.Source{Prefix: "config", Text: config.Text()},
 		catalogue.Source{Prefix: "alertfile", Text: alertfile.Text()},
 		catalogue.Source{Prefix: "upkeep", Text: selfText},

@@ -18,13 +18,14 @@ type World struct {
 	Getenv  func(string) string
 	Scratch Scratch
 	State   func(system, target string) service.State
+	Seen    func(value string) // is told every secret that is read; nil: nobody wants to know
 	Guard   func(ctx context.Context, target string, w service.Window) (service.Guard, error)
 }
 
 // Open resolves a declaration in this world.
 func (w World) Open(cfg *config.Config) *Inventory {
 	tools := &command.Runner{Paths: cfg.Tools}
-	secrets := secret.Resolver{Base: cfg.Base, Getenv: w.Getenv, Run: tools.Output}
+	secrets := secret.Resolver{Base: cfg.Base, Getenv: w.Getenv, Run: tools.Output, Seen: w.Seen}
 	var inv *Inventory
 	inv = New(cfg, func(target string) service.Env {
 		return service.Env{

@@ -58,7 +58,7 @@ func TargetOf(words catalogue.Words, target journal.Target, run string) TargetVi
 	for _, f := range target.Findings {
 		title, fix := words.Finding(f.ID, f.Words(target.Target))
 		v.Findings = append(v.Findings, FindingView{f.ID, f.Severity, f.Subject, title, f.Args, fix,
-			"docs/runbooks/" + f.ID + ".md", Stamp(f.Since), f.Waived})
+			Runbook(f.ID), Stamp(f.Since), f.Waived})
 	}
 	return v
 }
