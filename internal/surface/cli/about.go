@@ -164,6 +164,7 @@ func (c *cli) showDoctor(d control.Diagnosis) error {
 		fmt.Fprintf(w, "%s\t%s\n", c.say("cli.doctor-password"), d.PasswordFile)
 	}
 	fmt.Fprintf(w, "%s\t%s (%s)\n", c.say("cli.doctor-scratch"), d.Scratch, c.words.Bytes(d.ScratchFree))
+	fmt.Fprintf(w, "upkeep serve\t%s\n", c.serving(d.Serve))
 	for _, n := range d.Needs {
 		found := n.Found
 		switch {
@@ -177,6 +178,17 @@ func (c *cli) showDoctor(d control.Diagnosis) error {
 		fmt.Fprintf(w, "%s: %s\t%s\n", n.Target, n.Name, found)
 	}
 	return w.Flush()
+}
+
+// serving says whether upkeep serve lives.
+func (c *cli) serving(s *control.ServeView) string {
+	switch {
+	case s == nil:
+		return c.say("cli.doctor-serve-none")
+	case s.Alive:
+		return c.say("cli.doctor-serve-alive", "pid", s.PID, "since", s.Started, "last", s.Last)
+	}
+	return c.say("cli.doctor-serve-silent", "pid", s.PID, "last", s.Last)
 }
 
 func (c *cli) versionCommand() *cobra.Command {

@@ -139,6 +139,7 @@ func (c *cli) root() *cobra.Command {
 		c.exportCommand,
 		c.guardCommand,
 		c.silenceCommand,
+		c.pingsCommand,
 	} {
 		root.AddCommand(command())
 	}

@@ -73,6 +73,12 @@ func (c *cli) completeJobs(cmd *cobra.Command, _ []string, _ string) ([]string, 
 	})
 }
 
+func (c *cli) completePings(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return c.candidates(cmd.Context(), func(app *control.App) ([]string, error) {
+		return slices.Sorted(maps.Keys(app.Config.Pings)), nil
+	})
+}
+
 func (c *cli) completeRules(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return c.candidates(cmd.Context(), func(app *control.App) (names []string, err error) {
 		for _, rule := range app.Config.Reconcile {

@@ -18,6 +18,7 @@ import (
 type reportAsk struct {
 	day, week, month bool
 	format, file     string
+	mail             bool
 }
 
 func (c *cli) reportCommand() *cobra.Command {
@@ -30,17 +31,26 @@ func (c *cli) reportCommand() *cobra.Command {
 	f.BoolVar(&ask.month, "month", false, c.say("cli.flag-month"))
 	f.StringVar(&ask.format, "format", "", c.say("cli.flag-format"))
 	f.StringVar(&ask.file, "out", "", c.say("cli.flag-out"))
+	f.BoolVar(&ask.mail, "mail", false, c.say("cli.flag-mail"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := c.readReport(&ask); err != nil {
 			return err
 		}
-		return c.with(cmd.Context(), func(app *control.App) error { return c.writeReport(cmd.Context(), app, ask) })
+		return c.with(cmd.Context(), func(app *control.App) error {
+			if ask.mail {
+				return c.mailReport(cmd.Context(), app, ask)
+			}
+			return c.writeReport(cmd.Context(), app, ask)
+		})
 	}
 	return cmd
 }
 
 // readReport takes the format from the end of the file's name where none is given.
 func (c *cli) readReport(ask *reportAsk) error {
+	if ask.mail && (ask.file != "" || ask.format != "") {
+		return c.misuse("report-mail")
+	}
 	end := strings.TrimPrefix(strings.ToLower(filepath.Ext(ask.file)), ".")
 	if ask.format == "" && slices.Contains(report.Formats(), end) {
 		ask.format = end
@@ -82,6 +92,30 @@ func (c *cli) writeReport(ctx context.Context, app *control.App, ask reportAsk) 
 		c.printJSON(map[string]any{"output": ask.file, "exit_code": code})
 	default:
 		fmt.Fprintln(c.Out, c.say("cli.report-written", "file", ask.file))
+	}
+	return nil
+}
+
+// mailReport sends the report and tells what the mail server said to each receiver.
+func (c *cli) mailReport(ctx context.Context, app *control.App, ask reportAsk) error {
+	posted, code, err := app.MailReport(ctx, ask.span(), c.dryRun, c.words)
+	if err != nil {
+		return err
+	}
+	c.exit = code
+	if c.json {
+		c.printJSON(map[string]any{"letters": posted, "exit_code": code})
+		return nil
+	}
+	for _, p := range posted {
+		id := "cli.mail-accepted"
+		switch {
+		case c.dryRun:
+			id = "cli.mail-would"
+		case !p.Accepted:
+			id = "cli.mail-not-accepted"
+		}
+		fmt.Fprintln(c.Out, c.say(id, "to", p.To, "subject", p.Subject, "answer", p.Answer))
 	}
 	return nil
 }
