@@ -25,6 +25,7 @@ type collector struct {
 func newCollector(_ context.Context, p *Process) (part, []route, error) {
 	c := &collector{process: p, every: p.opt.Config.Monitor.Every.Std()}
 	p.collector = c
+	p.messenger.goesRound(c.Name(), c.every)
 	return c, []route{{"GET /metrics", http.HandlerFunc(c.metrics)}}, nil
 }
 
@@ -47,6 +48,7 @@ func (c *collector) interval() time.Duration {
 }
 
 func (c *collector) round(ctx context.Context) {
+	defer func() { c.process.messenger.goesRound(c.Name(), c.interval()) }()
 	app, done := c.process.App()
 	defer done()
 	at := c.process.Now()

@@ -22,6 +22,7 @@ type looker struct {
 func newLooker(_ context.Context, p *Process) (part, []route, error) {
 	l := &looker{process: p, every: p.opt.Config.Monitor.Check.Std()}
 	p.looker = l
+	p.messenger.goesRound(l.Name(), l.every)
 	return l, nil, nil
 }
 
@@ -44,6 +45,7 @@ func (l *looker) interval() time.Duration {
 }
 
 func (l *looker) look(ctx context.Context) {
+	defer func() { l.process.messenger.goesRound(l.Name(), l.interval()) }()
 	app, done := l.process.App()
 	defer done()
 	if err := app.Serves(ctx, l.process.judge(), l.process.Now().Add(2*l.interval()+time.Minute)); err != nil && ctx.Err() == nil {

@@ -33,11 +33,13 @@ type route struct {
 // constructor, which must not wait for anything outside this machine.
 func (p *Process) newParts(ctx context.Context) error {
 	for _, open := range []func(context.Context, *Process) (part, []route, error){
+		newMessenger,
 		newCollector,
 		newKeeper,
 		newLooker,
 		newAlerting,
 		newScheduler,
+		newPinged,
 	} {
 		part, routes, err := open(ctx, p)
 		if err != nil {

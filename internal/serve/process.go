@@ -28,6 +28,7 @@ type Process struct {
 	alerting  *alerting
 	scheduler *scheduler
 	keeper    *keeper
+	messenger *messenger
 
 	mu  sync.Mutex
 	app *lent

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"upkeep/internal/notify"
 )
 
 // reloads takes the declaration anew at each signal. One that is wrong is refused, with
@@ -14,7 +16,10 @@ func (p *Process) reloads(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-p.opt.Reload:
-			if err := p.reload(ctx); err != nil {
+			p.tells(notify.Reloading())
+			err := p.reload(ctx)
+			p.tells(notify.Ready())
+			if err != nil {
 				p.opt.Log.Error("declaration refused, the old one stays in force", "error", err)
 				continue
 			}
