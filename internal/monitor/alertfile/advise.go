@@ -2,6 +2,8 @@ package alertfile
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +40,7 @@ func (j *judgement) advise() {
 	for _, judge := range []func(*config.Config) []mistake{d.storms, d.logins, d.misnamed, d.unused} {
 		advice = append(advice, judge(cfg)...)
 	}
+	advice = append(advice, d.files(j.dir)...)
 	var edits []edit
 	for _, m := range advice {
 		edits = append(edits, m.edits...)
@@ -161,6 +164,28 @@ func (d *document) unused(cfg *config.Config) (all []mistake) {
 	for _, r := range cfg.Receivers {
 		if k, ok := d.find(func(k key) bool { return k.value == nodes[r.Name] }); ok && !used[r.Name] {
 			all = append(all, at(k, "no route leads to %q: it never gets an alert", r.Name))
+		}
+	}
+	return all
+}
+
+// files finds files of passwords and certificates that will not be found. Alertmanager
+// takes them from the directory it was started in, save those of HTTP clients.
+func (d *document) files(dir string) (all []mistake) {
+	for _, k := range d.keys {
+		path := k.value.Value
+		if !strings.HasSuffix(k.name, "_file") || k.value.Kind != yaml.ScalarNode || path == "" || strings.Contains(k.path, "http_config") {
+			continue
+		}
+		absolute, err := filepath.Abs(filepath.Join(dir, path))
+		if filepath.IsAbs(path) || err != nil {
+			absolute = path
+		}
+		if _, err := os.Stat(absolute); err != nil {
+			all = append(all, at(k, "the file cannot be read: %s", err))
+		}
+		if e, ok := d.reword(k.value, absolute); ok && !filepath.IsAbs(path) {
+			all = append(all, at(k, "is looked for in the directory in which upkeep serve is started. Write:%s").mended(e))
 		}
 	}
 	return all

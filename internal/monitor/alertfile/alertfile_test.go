@@ -77,6 +77,21 @@ func TestFileThatIsNotThere(t *testing.T) {
 	}
 }
 
+func TestFilesBesideTheFileAreNamedInFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "password"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := alertfile.Judge(filepath.Join(dir, "alertmanager.yml"), `
+global: {smtp_smarthost: 'mail.example.org:587', smtp_from: 'a@example.org'}
+route: {receiver: ops}
+receivers: [{name: ops, email_configs: [{to: ops@example.org, auth_username: ops, auth_password_file: password}]}]
+`)
+	if len(r.Warnings) != 1 || !strings.Contains(r.Corrected, "auth_password_file: "+dir+"/password}") {
+		t.Errorf("warned %v, corrected %s", r.Warnings, r.Corrected)
+	}
+}
+
 // FuzzJudge: whatever stands in a file, it is judged and what is corrected loads.
 func FuzzJudge(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.yml")

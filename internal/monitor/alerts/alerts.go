@@ -161,16 +161,20 @@ func (namedReceivers) EnableReceiverNamesInMetrics() bool { return true }
 func (a *Alertmanager) Metrics() prometheus.Gatherer { return a.registry }
 
 // Run keeps snapshots, sends canaries and tells of receivers that fail, until ctx ends;
-// then it closes.
+// then it closes. The last snapshots are taken when nothing is sent any more: what they
+// do not have is sent again after the next start.
 func (a *Alertmanager) Run(ctx context.Context) error {
-	var all sync.WaitGroup
-	all.Go(func() { a.sent.Maintenance(maintenance, a.file("nflog"), ctx.Done(), nil) })
-	all.Go(func() { a.silences.Maintenance(maintenance, a.file("silences"), ctx.Done(), nil) })
+	var all, kept sync.WaitGroup
+	stop := make(chan struct{})
+	kept.Go(func() { a.sent.Maintenance(maintenance, a.file("nflog"), stop, nil) })
+	kept.Go(func() { a.silences.Maintenance(maintenance, a.file("silences"), stop, nil) })
 	all.Go(func() { a.sendCanaries(ctx) })
 	all.Go(func() { a.tellOfFailures(ctx) })
 	<-ctx.Done()
 	err := a.Close()
 	all.Wait()
+	close(stop)
+	kept.Wait()
 	return err
 }
 

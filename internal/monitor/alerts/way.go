@@ -88,15 +88,16 @@ func intervals(conf *config.Config) map[string][]timeinterval.TimeInterval {
 }
 
 // begin lets alerts take a way. The inhibitor first knows all alerts, else one would be
-// sent that another inhibits.
+// sent that another inhibits; until the dispatcher knows them too, the API asks the way
+// before.
 func (a *Alertmanager) begin(w *way) {
 	go w.inhibitor.Run()
 	w.inhibitor.WaitForLoading()
 	a.delivery.only(w.receivers)
-	a.way.Store(w) // what the API tells of an alert's state asks the way
-	a.api.Update(w.config, a.mark)
 	go w.dispatcher.Run(time.Now()) // the library measures by the clock of the machine
 	w.dispatcher.WaitForLoading()
+	a.way.Store(w)
+	a.api.Update(w.config, a.mark)
 }
 
 // mark finds out whether an alert is held back, for the marker in ctx.
