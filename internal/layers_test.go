@@ -52,7 +52,7 @@ var layers = []layer{
 	{"notify", with("service$", "config")},
 	{"capability/", with("service$", "inventory", "repository", "journal", "config")},
 	{"engine", with("service$", "inventory", "journal", "workflow")},
-	{"control", with("service$", "config", "inventory", "journal", "repository", "workflow", "engine", "capability/", "monitor/alertfile", "notify")},
+	{"control", with("service$", "config", "inventory", "journal", "repository", "workflow", "engine", "capability/", "monitor/alertfile", "monitor/series", "notify")},
 	// The process around the clock: what is due, samples, rules, alerts, mail, and the page that main hands in.
 	{"serve", with("service$", "config", "inventory", "journal", "repository", "engine", "capability/", "control", "schedule", "monitor/", "notify", "baseline")},
 	{"surface/web", with("service$", "control", "engine", "journal", "repository", "capability/report", "serve", "schedule", "monitor/")},

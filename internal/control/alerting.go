@@ -10,6 +10,7 @@ import (
 	"upkeep/internal/catalogue"
 	"upkeep/internal/diag"
 	"upkeep/internal/monitor/alertfile"
+	"upkeep/internal/monitor/series"
 	"upkeep/internal/service"
 )
 
@@ -25,6 +26,9 @@ func (a *App) JudgeFiles() (all []Judged) {
 	if path := a.Config.Monitor.Alertmanager; path != "" {
 		r := alertfile.Check(path)
 		all = append(all, Judged{path, r.Problems, r.Warnings, r.Corrected})
+	}
+	if path := a.Config.Monitor.Scrape; path != "" {
+		all = append(all, Judged{Path: path, Problems: series.Check(path)})
 	}
 	return all
 }

@@ -31,6 +31,11 @@ type Target struct {
 // Open makes the target's instance. It never connects; whoever opens closes.
 func (t Target) Open() (service.Instance, error) { return t.Kind.Open(t.env, t.config) }
 
+// Metrics are the families of samples that the target may give, as it is declared.
+func (t Target) Metrics() []service.Metric {
+	return slices.Concat(t.Kind.Metrics(), service.DeclaredMetrics(t.config))
+}
+
 // Inventory is one system's targets.
 type Inventory struct {
 	System  string

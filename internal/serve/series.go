@@ -2,16 +2,14 @@ package serve
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"path/filepath"
-	"slices"
-	"sync"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
 
 	"upkeep/internal/control"
+	"upkeep/internal/monitor/alerts"
 	"upkeep/internal/monitor/series"
 	"upkeep/internal/service"
 )
@@ -23,17 +21,12 @@ const seriesDir = "samples"
 type keeper struct {
 	*series.Store
 	process *Process
-
-	mu    sync.Mutex
-	names map[string]bool // of metrics that were collected
-	jobs  map[string]bool
-	sinks []func(alerts ...series.Alert)
 }
 
 func newKeeper(ctx context.Context, p *Process) (_ part, _ []route, err error) {
 	app, done := p.App()
 	defer done()
-	k := &keeper{process: p, names: map[string]bool{}, jobs: map[string]bool{}}
+	k := &keeper{process: p}
 	if k.Store, err = series.Open(ctx, k.options(app)); err != nil {
 		return nil, nil, err
 	}
@@ -44,35 +37,48 @@ func newKeeper(ctx context.Context, p *Process) (_ part, _ []route, err error) {
 
 func (k *keeper) options(app *control.App) series.Options {
 	m := app.Config.Monitor
-	k.declare(app)
 	return series.Options{
 		Dir: filepath.Join(app.StateDir(), seriesDir), Keep: m.Keep.Std(), Size: int64(m.Size), Every: m.Every.Std(),
-		Scrape: m.Scrape, Rules: m.Rules, Builtin: builtin(app), Labels: map[string]string{"system": app.Config.System},
-		External: "http://" + app.Config.Listen + "/prometheus", Known: k.known, Notify: k.alert, Log: k.process.Log(),
+		Scrape: m.Scrape, Rules: m.Rules, Labels: map[string]string{"system": app.Config.System},
+		External: "http://" + app.Config.Listen + "/prometheus", Known: func() series.Known { return known(app) }, Builtin: builtin(app),
+		Notify: k.alert, Log: k.process.Log(),
 	}
 }
 
-// builtin are the rules that come with the declared kinds, unless nobody wants them.
+// builtin are the rules that come with the declared kinds and with upkeep itself.
 func builtin(app *control.App) map[string][]byte {
 	files := map[string][]byte{}
-	for _, rules := range app.Rules() {
-		if app.Config.Monitor.Builtin {
-			files[rules.Path] = []byte(rules.Text)
+	if !app.Config.Monitor.Builtin {
+		return files
+	}
+	for _, t := range app.Inventory.Targets() {
+		if rules := t.Kind.Rules(); len(rules) > 0 {
+			files[t.Kind.Name()] = rules
 		}
 	}
+	files["upkeep"] = control.SelfRules()
 	return files
 }
 
-// declare learns what may be collected of a declaration, before anything is.
-func (k *keeper) declare(app *control.App) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, m := range app.Metrics() {
-		k.names[m.Name] = true
+// known is what rules may be written about before there is a sample of it.
+func known(app *control.App) (all series.Known) {
+	add := func(metrics []service.Metric) {
+		for _, m := range metrics {
+			all.Metrics = append(all.Metrics, m.Name)
+			switch m.Type {
+			case "histogram":
+				all.Metrics = append(all.Metrics, m.Name+"_bucket", m.Name+"_sum", m.Name+"_count")
+			case "summary":
+				all.Metrics = append(all.Metrics, m.Name+"_sum", m.Name+"_count")
+			}
+		}
 	}
 	for _, t := range app.Inventory.Targets() {
-		k.jobs[t.Kind.Name()] = true
+		add(t.Metrics())
+		all.Jobs = append(all.Jobs, t.Kind.Name())
 	}
+	add(control.SelfMetrics())
+	return all
 }
 
 // ready answers programs that ask whether Prometheus is: this one is from its beginning.
@@ -85,42 +91,20 @@ func (k *keeper) Reload(ctx context.Context, app *control.App) error {
 	return k.Store.Reload(ctx, k.options(app))
 }
 
-// tell adds somebody who is given every alert that fires or has ended. It is called before
-// Run only.
-func (k *keeper) tell(sink func(alerts ...series.Alert)) { k.sinks = append(k.sinks, sink) }
-
-func (k *keeper) alert(alerts ...series.Alert) {
-	for _, sink := range k.sinks {
-		sink(alerts...)
+// alert hands on what fires or has ended.
+func (k *keeper) alert(fired ...series.Alert) {
+	batch := make([]alerts.Alert, len(fired))
+	for i, a := range fired {
+		batch[i] = alerts.Alert{Labels: a.Labels, Annotations: a.Annotations, StartsAt: a.StartsAt, EndsAt: a.EndsAt, GeneratorURL: a.Generator}
 	}
+	k.process.alerting.take(batch...)
 }
 
 // keep writes one round of the collectors.
 func (k *keeper) keep(at time.Time, families []*dto.MetricFamily, _ map[string]error) {
-	k.learn(families)
 	if err := k.Append("collect", at, families); err != nil {
 		k.process.Log().Error("samples not kept", "error", err)
 	}
-}
-
-func (k *keeper) learn(families []*dto.MetricFamily) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, f := range families {
-		k.names[f.GetName()] = true
-	}
-}
-
-// known is what rules may be written about before there is a sample of it.
-func (k *keeper) known() series.Known {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var known series.Known
-	for name := range k.names {
-		known.Metrics = append(known.Metrics, name)
-	}
-	known.Jobs = slices.Collect(maps.Keys(k.jobs))
-	return known
 }
 
 // Series is where the page and others read samples, targets and rules.

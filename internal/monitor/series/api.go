@@ -43,7 +43,7 @@ func (s *Store) Handler(prefix string) http.Handler {
 		stats{s.samples}, s.opt.Dir,
 		false,    // admin
 		false, 0, // search, which is experimental
-		s.opt.Log.With("part", "api"),
+		quiet(s.opt.Log, "api"),
 		func(context.Context) v1.RulesRetriever { return s.rules },
 		readSamples, readAtOnce, readFrame,
 		false,                         // agent

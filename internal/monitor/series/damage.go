@@ -55,7 +55,7 @@ func openDisk(opt Options, l *losses) (*place, error) {
 
 func tryDisk(opt Options) (*place, error) {
 	registry := prometheus.NewRegistry()
-	db, err := tsdb.Open(opt.Dir, opt.Log.With("part", "samples"), registry, diskOptions(opt), nil)
+	db, err := tsdb.Open(opt.Dir, quiet(opt.Log, "samples"), registry, diskOptions(opt), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,7 +28,7 @@ func declaration(opt Options) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.Load(string(text), opt.Log)
+	c, err := config.Load(string(text), quiet(opt.Log, "declaration"))
 	if err != nil {
 		return nil, refused(opt.Scrape, string(text), err)
 	}
@@ -43,6 +44,14 @@ func declaration(opt Options) (*config.Config, error) {
 	retention := c.StorageConfig.TSDBConfig.Retention
 	retention.Time, retention.Size, retention.Percentage = model.Duration(opt.Keep), units.Base2Bytes(opt.Size), 0
 	return c, nil
+}
+
+// Check tells what is wrong with a prometheus.yml, without taking it.
+func Check(path string) diag.List {
+	_, err := declaration(Options{Scrape: path, Log: slog.New(slog.DiscardHandler)})
+	problems := diag.List(nil)
+	errors.As(err, &problems)
+	return problems
 }
 
 func scrapeFile(path string) ([]byte, error) {

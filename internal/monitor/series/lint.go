@@ -201,12 +201,19 @@ func (s *Store) labelNames(ctx context.Context, metric string) []string {
 func (s *Store) lint(ctx context.Context, v vocabulary) (found []Lint) {
 	positions := s.loader.positions()
 	groups := s.rules.RuleGroups()
+	ours := s.forBuiltin(v)
 	for _, g := range groups {
 		for _, r := range g.Rules() {
-			v.metrics[r.Name()] = v.metrics[r.Name()] || recorded(r) // what rules record exists
+			if recorded(r) {
+				v.metrics[r.Name()], ours.metrics[r.Name()] = true, true
+			}
 		}
 	}
 	for _, g := range groups {
+		v := v
+		if strings.HasPrefix(g.File(), builtinPrefix) {
+			v = ours
+		}
 		for n, r := range g.Rules() {
 			if ctx.Err() != nil {
 				return found
@@ -220,6 +227,21 @@ func (s *Store) lint(ctx context.Context, v vocabulary) (found []Lint) {
 		}
 	}
 	return found
+}
+
+// forBuiltin is what rules that come with the program are compared with: what they are about
+// may be there only in some versions or states of a service, so that it is known is enough.
+func (s *Store) forBuiltin(v vocabulary) vocabulary {
+	s.mu.Lock()
+	known := s.state.opt.Known
+	s.mu.Unlock()
+	ours := vocabulary{metrics: maps.Clone(v.metrics), seen: v.seen, values: func(string, string) ([]string, bool) { return nil, false }}
+	if known != nil {
+		for _, name := range known().Metrics {
+			ours.metrics[name] = true
+		}
+	}
+	return ours
 }
 
 // missed is one selector that selects nothing.

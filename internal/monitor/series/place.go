@@ -37,7 +37,7 @@ func openMemory(opt Options) (*place, error) {
 	o := tsdb.DefaultHeadOptions()
 	o.ChunkDirRoot = filepath.Join(opt.Dir, memoryDir) // of a head without a DB nothing is ever written there
 	o.StripeSize = stripes
-	head, err := tsdb.NewHead(nil, opt.Log.With("part", "memory"), nil, nil, o, nil)
+	head, err := tsdb.NewHead(nil, quiet(opt.Log, "memory"), nil, nil, o, nil)
 	if err != nil {
 		return nil, fmt.Errorf("keep samples in memory: %w", err)
 	}
@@ -46,7 +46,7 @@ func openMemory(opt Options) (*place, error) {
 	}
 	p := &place{memory: head, registry: prometheus.NewRegistry()}
 	for _, dir := range blockDirs(opt.Dir) {
-		if b, err := tsdb.OpenBlock(opt.Log, dir, nil, nil); err == nil { // a damaged one is set aside when the disk is written again
+		if b, err := tsdb.OpenBlock(quiet(opt.Log, "samples"), dir, nil, nil); err == nil { // a damaged one is set aside when the disk is written again
 			p.blocks = append(p.blocks, b)
 		}
 	}

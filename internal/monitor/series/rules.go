@@ -34,7 +34,7 @@ const (
 
 func (s *Store) buildRules(life context.Context, declared *config.Config) {
 	s.judging, s.asked = newEngine(s.opt.Log, nil), newEngine(s.opt.Log, queue(askedAtOnce))
-	s.loader = &loader{parser: parser.NewParser(parser.Options{}), log: s.opt.Log, good: map[string]loaded{}}
+	s.loader = &loader{parser: parser.NewParser(parser.Options{}), log: s.opt.Log, last: map[string]loaded{}}
 	s.rules = rules.NewManager(&rules.ManagerOptions{
 		NameValidationScheme: declared.GlobalConfig.MetricNameValidationScheme,
 		ExternalURL:          s.external(),
@@ -43,7 +43,7 @@ func (s *Store) buildRules(life context.Context, declared *config.Config) {
 		Context:              life,
 		Appendable:           s.storage,
 		Queryable:            s.samples,
-		Logger:               s.opt.Log.With("part", "rules"),
+		Logger:               quiet(s.opt.Log, "rules"),
 		Registerer:           s.registry,
 		OutageTolerance:      outageTolerance,
 		ForGracePeriod:       graceOfFor,
@@ -87,13 +87,13 @@ type loader struct {
 	mu      sync.Mutex
 	builtin map[string][]byte
 	inForce map[string]loaded // by file
-	good    map[string]loaded // the last of each file that was without a mistake
+	last    map[string]loaded // of each file, that was in force
 	refused []Refusal
 }
 
 // loaded is a file's text and the rules of it that are evaluated.
 type loaded struct {
-	text   []byte
+	text   []byte // nil: the whole file is wrong
 	groups *rulefmt.RuleGroups
 	left   map[ruleNumber]bool // out, because they are wrong
 }
@@ -125,26 +125,35 @@ func (l *loader) begin(opt Options, patterns []string) (files []string) {
 
 func (l *loader) Parse(expr string) (parser.Expr, error) { return l.parser.ParseExpr(expr) }
 
-// Load never fails: what is wrong is left out.
+// Load never fails: what is wrong is left out. What the file held before stays in force
+// instead, if it was without a mistake, or if now the whole file is wrong.
 func (l *loader) Load(file string, _ bool, names model.ValidationScheme) (*rulefmt.RuleGroups, []error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := loaded{groups: &rulefmt.RuleGroups{}}
-	var failed []error
-	if text, err := l.read(file); err != nil {
-		failed = []error{err}
-	} else if now.groups, failed = rulefmt.Parse(text, false, names, l.parser, l.log); len(failed) == 0 {
-		now.text = text
-		l.good[file] = now
-	} else {
-		now = l.rest(text, now.groups, failed)
-	}
-	if before, ok := l.good[file]; ok && len(failed) > 0 {
+	now, failed := l.parse(file, names)
+	before, known := l.last[file]
+	kept := known && len(failed) > 0 && (now.text == nil || len(before.left) == 0)
+	if kept {
 		now = before
 	}
-	l.refuse(file, failed)
+	l.refuse(file, failed, kept)
 	l.inForce[file] = now
+	if now.text != nil {
+		l.last[file] = now
+	}
 	return now.groups, nil
+}
+
+func (l *loader) parse(file string, names model.ValidationScheme) (loaded, []error) {
+	text, err := l.read(file)
+	if err != nil {
+		return loaded{groups: &rulefmt.RuleGroups{}}, []error{err}
+	}
+	groups, failed := rulefmt.Parse(text, false, names, l.parser, l.log)
+	if len(failed) > 0 {
+		return l.rest(text, groups, failed), failed
+	}
+	return loaded{text: text, groups: groups}, nil
 }
 
 func (l *loader) read(file string) ([]byte, error) {
@@ -158,8 +167,7 @@ func (l *loader) read(file string) ([]byte, error) {
 	return text, nil
 }
 
-func (l *loader) refuse(file string, failed []error) {
-	_, kept := l.good[file]
+func (l *loader) refuse(file string, failed []error, kept bool) {
 	for _, err := range failed {
 		r := refusal(file, err)
 		r.Kept = kept

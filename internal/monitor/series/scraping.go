@@ -44,10 +44,10 @@ func (s *Store) buildScraping(life context.Context) (err error) {
 		return err
 	}
 	finds := func(name string) finder {
-		return finder{discovery.NewManager(life, s.opt.Log.With("part", name), s.registry, metrics, discovery.Name(name))}
+		return finder{discovery.NewManager(life, quiet(s.opt.Log, name), s.registry, metrics, discovery.Name(name))}
 	}
 	s.find, s.findAlso = finds("targets"), finds("alertmanagers")
-	s.scrape, err = scrape.NewManager(&scrape.Options{DiscoveryReloadOnStartup: true}, s.opt.Log.With("part", "scrape"),
+	s.scrape, err = scrape.NewManager(&scrape.Options{DiscoveryReloadOnStartup: true}, quiet(s.opt.Log, "scrape"),
 		logging.NewJSONFileLogger, nil, s.storage, s.registry)
 	return err
 }

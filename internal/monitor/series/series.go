@@ -82,7 +82,9 @@ type state struct {
 // Open reads what is kept, mends what is damaged and loads Scrape and the rules; a Scrape that is wrong
 // is an error of type diag.List. Nothing is scraped or judged before Run.
 func Open(ctx context.Context, opt Options) (_ *Store, err error) {
-	opt.Log = quiet(opt.Log)
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
 	declared, err := declaration(opt)
 	if err != nil {
 		return nil, err
@@ -100,14 +102,14 @@ func (s *Store) build(life context.Context, declared *config.Config) (err error)
 	if s.samples, err = openSamples(s.opt); err != nil {
 		return err
 	}
-	far := remote.NewStorage(s.opt.Log.With("part", "remote"), s.registry, s.samples.StartTime, s.opt.Dir, flushDeadline, scraping{s}, false)
+	far := remote.NewStorage(quiet(s.opt.Log, "remote"), s.registry, s.samples.StartTime, s.opt.Dir, flushDeadline, scraping{s}, false)
 	s.samples.notify(far)
 	s.storage = &forwarded{samples: s.samples, remote: far, all: storage.NewFanout(s.opt.Log, s.samples, far)}
 	if err := s.buildScraping(life); err != nil {
 		return err
 	}
 	s.notifier = notifier.NewManager(&notifier.Options{QueueCapacity: notifyQueue, MaxBatchSize: notifier.DefaultMaxBatchSize,
-		DrainOnShutdown: true, Registerer: s.registry}, declared.GlobalConfig.MetricNameValidationScheme, s.opt.Log.With("part", "notifier"))
+		DrainOnShutdown: true, Registerer: s.registry}, declared.GlobalConfig.MetricNameValidationScheme, quiet(s.opt.Log, "notifier"))
 	s.buildRules(life, declared)
 	return s.apply(s.opt, declared)
 }
@@ -209,9 +211,6 @@ func (q quietly) WithAttrs(a []slog.Attr) slog.Handler { return quietly{q.Handle
 
 func (q quietly) WithGroup(name string) slog.Handler { return quietly{q.Handler.WithGroup(name)} }
 
-func quiet(log *slog.Logger) *slog.Logger {
-	if log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return slog.New(quietly{log.Handler()})
+func quiet(log *slog.Logger, part string) *slog.Logger {
+	return slog.New(quietly{log.Handler()}).With("part", part)
 }

@@ -238,7 +238,13 @@ func TestOneWrongRuleLeavesTheOthers(t *testing.T) {
 		t.Errorf("refused: %+v", r)
 	}
 
-	write(t, rules, strings.Replace(wrong, "up ==}", "up", 1))
+	write(t, rules, "groups: [")
+	if err := s.Reload(t.Context(), opt); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(s.Rules()); !slices.Equal(got, []string{"Good"}) {
+		t.Errorf("a file that is wrong as a whole: evaluated are %q, want those before", got)
+	}
 	write(t, rules, "groups: [{name: g, rules: [{alert: Good, expr: 'up == 0'}, {alert: Better, expr: 'up == 1'}]}]")
 	if err := s.Reload(t.Context(), opt); err != nil {
 		t.Fatal(err)
