@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"upkeep/internal/control"
@@ -17,7 +16,7 @@ import (
 )
 
 // everywhere are labels that every sample has.
-func everywhere() []string { return []string{labels.MetricName, "instance", "job", "system", "target"} }
+func everywhere() []string { return []string{"__name__", "instance", "job", "system", "target"} }
 
 func TestRulesAndPanelsAskOnlyForWhatIsCollected(t *testing.T) {
 	own := control.SelfMetrics()
