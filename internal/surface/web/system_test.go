@@ -207,10 +207,10 @@ func (l *fixture) Series(_ context.Context, expr string, from, to time.Time, ste
 	}
 	s := web.Series{Labels: map[string]string{"mountpoint": "/", "target": "x"}}
 	for i := 0; !from.After(to); i, from = i+1, from.Add(step) {
-		switch {
-		case i%50 == 20:
+		switch i % 50 {
+		case 20:
 			continue
-		case i%50 == 30:
+		case 30:
 			s.Samples = append(s.Samples, web.Sample{At: from, Value: math.NaN()})
 		default:
 			s.Samples = append(s.Samples, web.Sample{At: from, Value: 0.5 + float64(i)/1000 + 0.1*math.Sin(float64(i)/7)})
