@@ -51,5 +51,5 @@ func page(p *serve.Process) http.Handler {
 	if err != nil {
 		panic(fmt.Sprintf("gather the words of the page: %v", err)) // they are built in
 	}
-	return web.New(web.World{System: web.Of(p), Texts: texts, Now: p.Now, Log: p.Log()})
+	return web.New(web.World{System: web.Of(p), Texts: texts, Now: web.Clock(p), Log: p.Log()})
 }

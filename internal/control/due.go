@@ -12,6 +12,7 @@ const (
 	DueJob    = "job"
 	DueWindow = "window"
 	DueItem   = "item" // of a checklist
+	DuePing   = "ping"
 )
 
 // Due is the next time of something that is declared, or one that has passed.
@@ -26,7 +27,7 @@ type Due struct {
 
 // Due lists what is due next of all that is declared, the soonest first.
 func (a *App) Due(ctx context.Context) (all []Due, err error) {
-	for _, list := range []func(context.Context) ([]Due, error){a.dueJobs, a.dueWindows, a.dueItems} {
+	for _, list := range []func(context.Context) ([]Due, error){a.dueJobs, a.dueWindows, a.dueItems, a.duePings} {
 		some, err := list(ctx)
 		if err != nil {
 			return nil, err
@@ -84,4 +85,14 @@ func (a *App) dueItems(ctx context.Context) (all []Due, err error) {
 		}
 	}
 	return all, err
+}
+
+// duePings are when others are to call; who has not is a finding.
+func (a *App) duePings(context.Context) (all []Due, err error) {
+	for _, name := range slices.Sorted(maps.Keys(a.Config.Pings)) {
+		if at := a.Config.Pings[name].At.Next(a.opt.Now()); !at.IsZero() {
+			all = append(all, Due{Sort: DuePing, Name: name, At: at})
+		}
+	}
+	return all, nil
 }

@@ -94,7 +94,7 @@ func (r reading) MarshalJSON() ([]byte, error) {
 
 // How long a trend goes back, and of how many samples it is made.
 const (
-	trendSpan  = 24 * time.Hour
+	trendSpan  = 6 * time.Hour // as the charts of a target at first
 	trendSteps = 48
 	trendLeast = 3 // samples; fewer make no line
 )

@@ -17,6 +17,15 @@ import (
 // Of is the system that a process looks after.
 func Of(p *serve.Process) System { return &live{process: p} }
 
+// Clock is the time as the system's declaration has its days.
+func Clock(p *serve.Process) func() time.Time {
+	return func() time.Time {
+		app, done := p.App()
+		defer done()
+		return p.Now().In(app.Zone())
+	}
+}
+
 // live asks the process and, of what was done, the journal.
 type live struct {
 	process *serve.Process
