@@ -155,7 +155,7 @@ func (t *trend) path() string {
 			low, high = min(low, r.Value), max(high, r.Value)
 		}
 	}
-	if high-low < math.Abs(high)/50 { // what hardly moves is drawn flat
+	if high-low <= math.Abs(high)/50 { // what hardly moves is drawn flat
 		low, high = low-1, high+1
 	}
 	from, step := t.Points[len(t.Points)-1].At.Add(-trendSpan), trendSpan/trendSteps

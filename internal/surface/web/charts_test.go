@@ -60,6 +60,14 @@ func TestTrendHasGapsWhereSamplesAreMissing(t *testing.T) {
 	}
 }
 
+func TestTrendOfNothingIsALine(t *testing.T) {
+	end, step := time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC), trendSpan/trendSteps
+	nothing := []reading{{end.Add(-2 * step), 0}, {end.Add(-step), 0}, {end, 0}}
+	if got := (&trend{Points: nothing}).path(); got != "M92.0 12.0L94.0 12.0L96.0 12.0" {
+		t.Error(got)
+	}
+}
+
 func TestPointsAreJudgedByProof(t *testing.T) {
 	at := time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC)
 	for want, change := range map[string]func(*Point){
