@@ -49,6 +49,7 @@ type progress struct {
 const (
 	nextShown   = 5
 	recentShown = 6
+	checksShown = 3  // of those: something that comes and goes must not hide the rest
 	homeEvery   = 15 // seconds
 	aDay        = 24 * time.Hour
 )
@@ -137,6 +138,7 @@ const lookedThrough = 50
 // of a job's verbs are the job's.
 func (s *site) lately(ctx context.Context, p *page, v *homeView) error {
 	v.Running, v.Left, v.Recent = []progress{}, []ran{}, []ran{}
+	checks := 0
 	runs, _, err := s.System.Runs(ctx, journal.Query{Limit: lookedThrough})
 	for _, run := range runs {
 		if run.Parent != "" {
@@ -152,8 +154,11 @@ func (s *site) lately(ctx context.Context, p *page, v *homeView) error {
 				return err
 			}
 			v.Running = append(v.Running, doing)
-		case run.Started.After(p.now.Add(-aDay)) && len(v.Recent) < recentShown:
+		case run.Started.After(p.now.Add(-aDay)) && len(v.Recent) < recentShown && (run.Verb != "check" || checks < checksShown):
 			v.Recent = append(v.Recent, one)
+			if run.Verb == "check" {
+				checks++
+			}
 		}
 	}
 	return err
