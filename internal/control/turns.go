@@ -26,6 +26,8 @@ func (a *App) RunTurn(ctx context.Context, t calendar.Turn) (run journal.Run, er
 	defer func() { err = errors.Join(err, one.Close(context.WithoutCancel(ctx))) }()
 	run, err = one.journal.Run(ctx, t.Run)
 	switch {
+	case err == nil && !isOf(run, t):
+		return run, fmt.Errorf("run %s is of another turn: %w", t.Run, service.ErrRefused)
 	case err == nil && !run.Finished.IsZero():
 		return run, nil
 	case err == nil:
@@ -39,6 +41,12 @@ func (a *App) RunTurn(ctx context.Context, t calendar.Turn) (run journal.Run, er
 	}
 	ids := newIDs(a.opt.Now(), len(job.Do))
 	return one.runJob(ctx, t.Run, Request{Verb: "run", Job: t.Job, Runs: ids, Turn: t.Due, Try: t.Tries}, false)
+}
+
+// isOf reports whether a run is one of a turn.
+func isOf(run journal.Run, t calendar.Turn) bool {
+	req, err := decodeRequest(run.Args)
+	return err == nil && req.Job == t.Job && req.Turn.Equal(t.Due)
 }
 
 // beside is the app for one run beside others of this process. Journal and workflows are
