@@ -40,6 +40,7 @@ func (p *Process) newParts(ctx context.Context) error {
 		newAlerting,
 		newScheduler,
 		newPinged,
+		newTrimmer,
 	} {
 		part, routes, err := open(ctx, p)
 		if err != nil {
