@@ -33,10 +33,16 @@ func newScheduler(ctx context.Context, p *Process) (part, []route, error) {
 		return nil, nil, err
 	}
 	s := &scheduler{process: p, done: done}
-	s.Schedule = schedule.New(app.Config.System, declared(app), schedule.World{Now: p.Now, Wait: time.After, Log: p.Log(), Ledger: ledger,
+	s.Schedule = schedule.New(app.Config.System, declared(app), schedule.World{Now: p.Now, Wait: p.waits, Log: p.Log(), Ledger: ledger,
 		NewRun: app.NewRun, Run: s.run, Spread: machine()})
 	p.scheduler = s
 	return s, nil, nil
+}
+
+// waits is time.After, and tells that the schedule has gone round.
+func (p *Process) waits(d time.Duration) <-chan time.Time {
+	p.messenger.goesRound("schedule", d)
+	return time.After(d)
 }
 
 func declared(app *control.App) schedule.Declared {
