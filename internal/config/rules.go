@@ -139,7 +139,7 @@ func (r *reader) accept() {
 
 // verbs are what a job may do without a person.
 func verbs() []string {
-	return []string{"check", "backup", "verify", "diagnose", "drill", "logs", "maintain", "merge", "dedup", "convert", "repair", "reconcile", "tune", "report", "window"}
+	return []string{"check", "backup", "verify", "diagnose", "drill", "logs", "maintain", "merge", "dedup", "convert", "repair", "reconcile", "tune", "report", "tidy", "window"}
 }
 
 func (r *reader) jobs() {

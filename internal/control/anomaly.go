@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"upkeep/internal/service"
@@ -21,8 +23,9 @@ type Anomaly struct {
 
 // watched is what serve last said of the series that it watches.
 type watched struct {
-	At        time.Time `json:"at"`
-	Anomalies []Anomaly `json:"anomalies"`
+	At        time.Time         `json:"at"`
+	Anomalies []Anomaly         `json:"anomalies"`
+	Failed    map[string]string `json:"failed"` // expressions that gave nothing, or not all, and why
 }
 
 // anomaliesKept is how long it counts what serve said: it says it every minute.
@@ -30,10 +33,10 @@ const anomaliesKept = 5 * time.Minute
 
 const anomaliesKey = "anomalies"
 
-// KeepAnomalies takes what goes on now in the place of what did before. Checks of
-// every process find it.
-func (a *App) KeepAnomalies(ctx context.Context, now []Anomaly) error {
-	text, err := json.Marshal(watched{At: a.opt.Now(), Anomalies: now})
+// KeepAnomalies takes what goes on now, and which expressions failed and why, in the
+// place of what was told before. Checks of every process find it.
+func (a *App) KeepAnomalies(ctx context.Context, now []Anomaly, failed map[string]string) error {
+	text, err := json.Marshal(watched{At: a.opt.Now(), Anomalies: now, Failed: failed})
 	if err != nil {
 		return fmt.Errorf("keep what is unusual: %w", err)
 	}
@@ -58,6 +61,9 @@ func (a *App) checkAnomalies(ctx context.Context, v *service.Verdict) error {
 	}
 	if age := a.opt.Now().Sub(said.At); age > anomaliesKept {
 		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(said.Failed)) {
+		v.Warn("upkeep.anomaly-unwatched", name, service.Args{"name": name, "error": said.Failed[name]})
 	}
 	for _, one := range said.Anomalies {
 		v.Warn("upkeep.anomaly", one.Name+one.Series, service.Args{"name": one.Name, "series": one.Series, "value": number(one.Value),

@@ -57,11 +57,13 @@ func (a *App) ChecklistHistory(ctx context.Context, name, within string) ([]chec
 		declared := a.Config.Checklists[name]
 		span := checklist.Around(declared.Every, all.From)
 		for ; span.From.Before(all.To) && !span.From.After(a.opt.Now()) && len(lists) < mostSpans; span = span.After() {
-			list, err := books.In(ctx, name, declared, span)
+			list, err := books.Past(ctx, name, declared, span, a.opt.Now())
 			if err != nil {
 				return nil, err
 			}
-			lists = append(lists, list)
+			if len(list.Items) > 0 {
+				lists = append(lists, list)
+			}
 		}
 	}
 	return lists, nil

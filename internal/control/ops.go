@@ -48,6 +48,7 @@ func makers() map[string]func(a *App, ctx context.Context, id string, req Reques
 		"dedup":     (*App).maintainOp,
 		"convert":   (*App).maintainOp,
 		"recover":   (*App).recoverOp,
+		"tidy":      (*App).tidyOp,
 	}
 }
 

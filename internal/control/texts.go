@@ -15,6 +15,7 @@ import (
 	recovery "upkeep/internal/capability/recover"
 	"upkeep/internal/capability/report"
 	"upkeep/internal/capability/restore"
+	"upkeep/internal/capability/tidy"
 	"upkeep/internal/capability/tune"
 	"upkeep/internal/capability/verify"
 	"upkeep/internal/catalogue"
@@ -55,6 +56,7 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "reconcile", Text: reconcile.Words()},
 		catalogue.Source{Prefix: "logs", Text: logs.Words()},
 		catalogue.Source{Prefix: "data", Text: data.Words()},
+		catalogue.Source{Prefix: "tidy", Text: tidy.Words()},
 		catalogue.Source{Prefix: "tune", Text: tune.Words()},
 		catalogue.Source{Prefix: "recover", Text: recovery.Words()},
 		catalogue.Source{Prefix: "maintain", Text: maintain.Words()},

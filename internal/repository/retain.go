@@ -46,8 +46,10 @@ const (
 	ruleDamaged       = "damaged"
 	ruleFuture        = "from-the-future"
 	ruleBeforeRestore = "before-restore"
-	ruleExpired       = "expired"
 )
+
+// RuleExpired is why a point goes that was kept for undo and is over its time.
+const RuleExpired = "expired"
 
 // Retain decides over all points of the system, newest first, and removes what
 // no rule keeps unless dryRun. Where the state of any point cannot be read it
@@ -135,7 +137,7 @@ func decide(p Point, keep Keep, now time.Time, rules []string) Decision {
 	why := special(p, now)
 	switch {
 	case why == ruleBeforeRestore && !p.Expires.IsZero() && now.After(p.Expires):
-		return Decision{Point: p.ID, Rules: []string{ruleExpired}}
+		return Decision{Point: p.ID, Rules: []string{RuleExpired}}
 	case why != "":
 		return Decision{Point: p.ID, Keep: true, Rules: []string{why}}
 	case !keep.counts():

@@ -41,6 +41,8 @@ func (p *Process) newParts(ctx context.Context) error {
 		newScheduler,
 		newPinged,
 		newTrimmer,
+		newTrash,
+		newWindows,
 	} {
 		part, routes, err := open(ctx, p)
 		if err != nil {

@@ -92,6 +92,17 @@ func (b Books) In(ctx context.Context, name string, declared config.Checklist, s
 	return list, nil
 }
 
+// Past says how a list stood in a span that may be over: without the items that were
+// neither there by then nor done.
+func (b Books) Past(ctx context.Context, name string, declared config.Checklist, span Span, now time.Time) (List, error) {
+	list, err := b.In(ctx, name, declared, span)
+	if span.Holds(now) {
+		return list, err
+	}
+	list.Items = slices.DeleteFunc(list.Items, func(item Item) bool { return item.Done == nil && !b.counts(name, item.Name, span) })
+	return list, err
+}
+
 // Now says how a list stands now: open items that the span before ended without are
 // overdue.
 func (b Books) Now(ctx context.Context, name string, declared config.Checklist, now time.Time) (List, error) {
@@ -139,7 +150,7 @@ func (b Books) done(ctx context.Context, list string, item config.Item, span Spa
 	}
 	for _, run := range runs {
 		if code, verdict := ended(run, item.Target); asked(run, words[1:]) && well(code, item.Exits) {
-			return &Tick{At: run.Finished, Run: run.ID, Verdict: verdict}, nil
+			return &Tick{At: run.Finished.In(span.From.Location()), Run: run.ID, Verdict: verdict}, nil
 		}
 	}
 	return nil, nil
@@ -149,7 +160,7 @@ func (b Books) done(ctx context.Context, list string, item config.Item, span Spa
 func (b Books) signed(list, item string, span Span) *Tick {
 	for _, m := range slices.Backward(b.Marks) {
 		if m.List == list && m.Item == item && !m.Seen && span.Holds(m.At) {
-			return &Tick{At: m.At, By: m.By, Note: m.Note}
+			return &Tick{At: m.At.In(span.From.Location()), By: m.By, Note: m.Note}
 		}
 	}
 	return nil

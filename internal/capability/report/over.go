@@ -24,7 +24,7 @@ type Drilled struct {
 
 // verbs are in the order in which they follow each other on a page.
 func verbs() []string {
-	return []string{"check", "backup", "verify", "drill", "restore", "recover", "maintain", "reconcile", "logs", "tune", "diagnose", "repair", "merge", "dedup", "convert", "run", "report"}
+	return []string{"check", "backup", "verify", "drill", "restore", "recover", "maintain", "reconcile", "logs", "tune", "diagnose", "repair", "merge", "dedup", "convert", "tidy", "run", "report"}
 }
 
 // care are the verbs that change what is cared for.

@@ -91,6 +91,8 @@ func (t Text) Summary(s Section) string {
 		return t.say("reconcile", args{"score": agreement(s.Run), "agree": clean(s)}) + t.accepted(s)
 	case s.Verb == "logs" && len(s.failed()) == 0:
 		return t.say("logs", args{"lines": sum(s.Run, "lines"), "errors": sum(s.Run, "errors"), "templates": sum(s.Run, "templates")}) + t.accepted(s)
+	case s.Verb == "tidy" && len(s.failed()) == 0:
+		return t.say("tidy", args{"undo": sum(s.Run, "removed_undo"), "points": sum(s.Run, "removed_points")})
 	case s.Verb == "recover" && brought(s.Run) != nil && len(s.failed()) == 0:
 		return t.say("recover", brought(s.Run)) + t.accepted(s)
 	case s.Verb == "recover":

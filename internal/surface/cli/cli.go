@@ -130,6 +130,7 @@ func (c *cli) root() *cobra.Command {
 		c.kindsCommand,
 		c.configCommand,
 		c.doctorCommand,
+		c.tidyCommand,
 		c.windowCommand,
 		c.calendarCommand,
 		c.importCommand,
