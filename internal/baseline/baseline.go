@@ -1,7 +1,7 @@
 // Package baseline learns from a series' own past which values are usual for it
 // at an hour of the week, and says when one is so unlikely that it alarms no more
 // often than was put up with. It knows nothing of where values come from, draws no
-// chart and forecasts nothing. A series takes some 10 kB, whatever it has seen.
+// chart and forecasts nothing. A series takes some 17 kB, whatever it has seen.
 package baseline
 
 import (
@@ -68,9 +68,12 @@ func (s *Series) History() time.Duration {
 	return time.Duration(profileHours+s.Fast.least()) * time.Hour
 }
 
-// Observe judges a value and learns it. Times must rise; a value that is no number
-// is not seen. It is called about once a minute.
+// Observe judges a value and learns it. A value that is no number, or follows the one
+// before too soon, is not seen. It is called about once a minute.
 func (s *Series) Observe(at time.Time, value float64) Verdict {
+	if s.Last.Sub(at) > time.Hour { // the clock was set back: it goes on from there
+		s.Last = at.Add(-apart)
+	}
 	if math.IsNaN(value) || math.IsInf(value, 0) || at.Sub(s.Last) < apart {
 		return Verdict{Learning: !s.ready(), Value: value, Since: s.Since}
 	}

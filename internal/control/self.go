@@ -16,6 +16,9 @@ import (
 	"upkeep/internal/service"
 )
 
+// reserved is under which name upkeep keeps what it knows of itself.
+const reserved = "upkeep"
+
 // passwordKept is the note that somebody keeps the repository's password
 // elsewhere.
 const passwordKept = "password-kept"
@@ -33,7 +36,7 @@ func (a *App) checkSelf(ctx context.Context) (service.Verdict, error) {
 	}
 	a.checkFiles(&v)
 	err := a.checkAlerting(ctx, &v)
-	return v, errors.Join(err, a.checkPassword(ctx, &v), a.checkDisk(&v), a.checkLists(ctx, &v), a.checkAnomalies(ctx, &v), a.checkServed(ctx, &v), a.checkNews(ctx, &v))
+	return v, errors.Join(err, a.checkPassword(ctx, &v), a.checkDisk(&v), a.checkLists(ctx, &v), a.checkServed(ctx, &v), a.checkNews(ctx, &v))
 }
 
 func (a *App) checkPassword(ctx context.Context, v *service.Verdict) error {

@@ -43,6 +43,7 @@ func (p *Process) newParts(ctx context.Context) error {
 		newTrimmer,
 		newTrash,
 		newWindows,
+		newUnusual,
 	} {
 		part, routes, err := open(ctx, p)
 		if err != nil {

@@ -35,8 +35,11 @@ func (w *Watcher) SaveDue(now time.Time) error {
 	return w.Save(now)
 }
 
-// Save writes what was learnt, whole or not at all.
+// Save writes what was learnt, whole or not at all; nothing where nothing is declared.
 func (w *Watcher) Save(now time.Time) error {
+	if len(w.declared()) == 0 {
+		return nil
+	}
 	text, err := w.encode()
 	if err != nil {
 		return err
