@@ -16,7 +16,6 @@ import (
 	"upkeep/internal/control"
 	"upkeep/internal/journal"
 	"upkeep/internal/monitor/alerts"
-	"upkeep/internal/monitor/series"
 	"upkeep/internal/secret"
 	"upkeep/internal/service"
 )
@@ -57,7 +56,6 @@ func newAlerting(ctx context.Context, p *Process) (part, []route, error) {
 	}
 	p.alerting = a
 	p.looker.tell(a.checked)
-	p.keeper.tell(func(batch ...series.Alert) { a.take(ruled(source.Language, batch)...) })
 	return a, []route{{"/alertmanager/", a.to.Handler("/alertmanager")}, {"GET /api/alerting", http.HandlerFunc(a.show)}}, nil
 }
 

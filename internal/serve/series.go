@@ -9,7 +9,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"upkeep/internal/control"
-	"upkeep/internal/monitor/alerts"
 	"upkeep/internal/monitor/series"
 	"upkeep/internal/service"
 )
@@ -93,11 +92,9 @@ func (k *keeper) Reload(ctx context.Context, app *control.App) error {
 
 // alert hands on what fires or has ended.
 func (k *keeper) alert(fired ...series.Alert) {
-	batch := make([]alerts.Alert, len(fired))
-	for i, a := range fired {
-		batch[i] = alerts.Alert{Labels: a.Labels, Annotations: a.Annotations, StartsAt: a.StartsAt, EndsAt: a.EndsAt, GeneratorURL: a.Generator}
-	}
-	k.process.alerting.take(batch...)
+	app, done := k.process.App()
+	defer done()
+	k.process.alerting.take(ruled(app.Words().Lang(), fired)...)
 }
 
 // keep writes one round of the collectors.
