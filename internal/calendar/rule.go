@@ -10,7 +10,7 @@ import (
 // Rule is the recurrence of an iCalendar event (RFC 5545) that begins at a moment at
 // which it is due; ok is false where its moments are events of their own.
 func (s Spec) Rule() (rule string, ok bool) {
-	at, single := s.single()
+	_, single := s.single()
 	switch {
 	case s.every > 0 && s.every%time.Hour == 0:
 		return fmt.Sprintf("FREQ=HOURLY;INTERVAL=%d", s.every/time.Hour), true
@@ -21,9 +21,7 @@ func (s Spec) Rule() (rule string, ok bool) {
 	case s.every > 0 || s.either || !single:
 		return "", false
 	}
-	var hour, minute int
-	fmt.Sscanf(at, "%d:%d", &hour, &minute) // as single has written it
-	return fmt.Sprintf("%s;BYHOUR=%d;BYMINUTE=%d", s.dayRule(), hour, minute), true
+	return fmt.Sprintf("%s;BYHOUR=%d;BYMINUTE=%d", s.dayRule(), bits.TrailingZeros32(s.hours), bits.TrailingZeros64(s.minutes)), true
 }
 
 // dayRule is the part of a rule that chooses days.

@@ -231,7 +231,11 @@ func restarts(t *testing.T, zone string, n int) {
 	if m.Journal, err = journal.Open(t.Context(), filepath.Join(memory(t), "journal.db"), time.Now); err != nil {
 		t.Fatal(err)
 	}
-	defer m.Journal.Close()
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	d := jobs(t, zone)
 	m.process(t, d, 2) // the marks are set
 	for range n {

@@ -15,8 +15,7 @@ import (
 type scheduler struct {
 	process *Process
 	*schedule.Schedule
-	done  func() // gives the declaration back whose journal is the ledger
-	sinks []func(ctx context.Context, t calendar.Turn, begins bool)
+	done func() // gives the declaration back whose journal is the ledger
 }
 
 // Run keeps the ledger open also when another declaration is taken.
@@ -51,21 +50,12 @@ func declared(app *control.App) schedule.Declared {
 
 func (*scheduler) Name() string { return "schedule" }
 
-// tell adds somebody who is told when a try of a turn begins and when it has ended. It is
-// called before Run only.
-func (s *scheduler) tell(sink func(ctx context.Context, t calendar.Turn, begins bool)) {
-	s.sinks = append(s.sinks, sink)
-}
-
 // run is one try of a turn, under the declaration that is in force.
 func (s *scheduler) run(ctx context.Context, t calendar.Turn) schedule.Result {
 	app, done := s.process.App()
 	defer done()
 	log := s.process.Log().With("job", t.Job, "due", t.Due, "run", t.Run)
 	log.Info("job begins", "try", t.Tries)
-	for _, sink := range s.sinks {
-		sink(ctx, t, true)
-	}
 	run, err := app.RunTurn(ctx, t)
 	var r schedule.Result
 	r.Exit, r.Busy, r.Interrupted, r.Detail = control.Ended(run, err)
@@ -78,9 +68,6 @@ func (s *scheduler) run(ctx context.Context, t calendar.Turn) schedule.Result {
 	}
 	log.Info("job ended", "exit", r.Exit)
 	t.Exit = r.Exit
-	for _, sink := range s.sinks {
-		sink(ctx, t, false)
-	}
 	return r
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -28,7 +29,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context) (err error) {
 	program := flag.String("upkeep", "bin/upkeep", "the program")
 	jobs := flag.Int("jobs", 1000, "that are due at once")
 	minutes := flag.Int("minutes", 1, "over which they are due, once in each")
@@ -37,7 +38,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	first := time.Now().Truncate(time.Minute).Add(2 * time.Minute)
 	if err := os.WriteFile(filepath.Join(dir, "upkeep.yaml"), []byte(declaration(*jobs, *minutes, first)), 0o600); err != nil {
 		return err
@@ -98,17 +99,17 @@ func count(ctx context.Context, journal string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	err = db.QueryRowContext(ctx, "SELECT count(*) FROM turns WHERE state = 'ended'").Scan(&n)
 	return n, err
 }
 
-func tell(ctx context.Context, journal string, want int) error {
+func tell(ctx context.Context, journal string, want int) (err error) {
 	db, err := open(ctx, journal)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	rows, err := db.QueryContext(ctx, "SELECT body FROM runs WHERE verb = 'run'")
 	if err != nil {
 		return err
