@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"upkeep/internal/engine"
 	"upkeep/internal/journal"
 	"upkeep/internal/service"
-	"upkeep/internal/workflow"
 )
 
 // RunJob runs a declared job's verbs in order, each as a run of its own. It
@@ -23,7 +21,7 @@ func (a *App) RunJob(ctx context.Context, name string) (journal.Run, error) {
 		return journal.Run{}, err
 	}
 	ids := newIDs(a.opt.Now(), len(job.Do)+1)
-	return a.runJob(ctx, ids[0], Request{Verb: "run", Job: name, Runs: ids[1:]}, false)
+	return a.runJob(ctx, ids[0], Request{Verb: "run", Job: name, Do: job.Do, Runs: ids[1:]}, false)
 }
 
 func (a *App) job(name string) (config.Job, error) {
@@ -71,7 +69,7 @@ func (a *App) doJob(ctx context.Context, id string, req Request, resume bool, pi
 	if err != nil {
 		return journal.Run{}, err
 	}
-	if len(job.Do) != len(req.Runs) {
+	if len(job.Do) != len(req.Runs) || req.Do != nil && !slices.Equal(job.Do, req.Do) {
 		return journal.Run{}, fmt.Errorf("job %s was changed since run %s began: %w", req.Job, id, service.ErrStale)
 	}
 	e, err := a.engine(ctx)
@@ -108,16 +106,11 @@ func (a *App) enter(ctx context.Context, e *engine.Engine, job config.Job, id, n
 	})
 }
 
-func (r *jobRun) verbs(verbs []string) []workflow.Step {
-	var steps []workflow.Step
+func (r *jobRun) verbs(verbs []string) []engine.JobStep {
+	var steps []engine.JobStep
 	for i, verb := range verbs {
-		steps = append(steps, workflow.Step{Name: fmt.Sprintf("%d %s", i+1, verb), Do: func(ctx context.Context) (json.RawMessage, error) {
-			step, err := r.verb(ctx, verb, r.req.Runs[i])
-			if err != nil {
-				return nil, err
-			}
-			return json.Marshal(step)
-		}})
+		id := r.req.Runs[i]
+		steps = append(steps, engine.JobStep{ID: id, Do: func(ctx context.Context) (journal.Step, error) { return r.verb(ctx, verb, id) }})
 	}
 	return steps
 }

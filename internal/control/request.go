@@ -21,6 +21,7 @@ type Request struct {
 	Discard []string `json:"discard,omitempty"` // targets whose present content is given up unsaved
 	Sample  float64  `json:"sample,omitempty"`  // share of the parts that verify reads; 0 = every one
 	Job     string   `json:"job,omitempty"`
+	Do      []string `json:"do,omitempty"`     // of a job: its verbs when it began; one that was changed since is not resumed
 	Plan    string   `json:"plan,omitempty"`   // digest of the plan that is applied
 	Runs    []string `json:"runs,omitempty"`   // of a job: the IDs of its verbs' runs, in order
 	Parent  string   `json:"parent,omitempty"` // the job's run

@@ -40,7 +40,7 @@ func (a *App) RunTurn(ctx context.Context, t calendar.Turn) (run journal.Run, er
 		return run, err
 	}
 	ids := newIDs(a.opt.Now(), len(job.Do))
-	return one.runJob(ctx, t.Run, Request{Verb: "run", Job: t.Job, Runs: ids, Turn: t.Due, Try: t.Tries}, false)
+	return one.runJob(ctx, t.Run, Request{Verb: "run", Job: t.Job, Do: job.Do, Runs: ids, Turn: t.Due, Try: t.Tries}, false)
 }
 
 // isOf reports whether a run is one of a turn.

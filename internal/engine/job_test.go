@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"upkeep/internal/engine"
 	"upkeep/internal/journal"
 	"upkeep/internal/service"
-	"upkeep/internal/workflow"
 )
 
 // verbs is a job whose verbs end with the given codes.
@@ -18,8 +16,8 @@ func verbs(codes ...int) engine.Job {
 	job := engine.Job{Run: journal.Run{ID: "job", System: "shop", Verb: "run"}, Keep: func(journal.Step) {}}
 	for i, code := range codes {
 		name := string(rune('a' + i))
-		job.Steps = append(job.Steps, workflow.Step{Name: name, Do: func(context.Context) (json.RawMessage, error) {
-			return json.Marshal(journal.Step{ID: name, Verb: name, Exit: code})
+		job.Steps = append(job.Steps, engine.JobStep{ID: name, Do: func(context.Context) (journal.Step, error) {
+			return journal.Step{ID: name, Verb: name, Exit: code}, nil
 		}})
 	}
 	return job
@@ -57,9 +55,9 @@ func TestAnInterruptedJobGoesOnAtItsVerb(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	job := verbs(1, 0)
 	last := job.Steps[1].Do
-	job.Steps[1].Do = func(ctx context.Context) (json.RawMessage, error) {
+	job.Steps[1].Do = func(ctx context.Context) (journal.Step, error) {
 		cancel()
-		return nil, errors.Join(service.ErrUnreachable, ctx.Err())
+		return journal.Step{}, errors.Join(service.ErrUnreachable, ctx.Err())
 	}
 	run, err := b.RunJob(ctx, job)
 	if err != nil || run.Exit != engine.ExitInterrupted || !run.Finished.IsZero() {
@@ -67,7 +65,7 @@ func TestAnInterruptedJobGoesOnAtItsVerb(t *testing.T) {
 	}
 	var kept []string
 	job.Resume, job.Keep = true, func(s journal.Step) { kept = append(kept, s.Verb) }
-	job.Steps[0].Do = func(context.Context) (json.RawMessage, error) { return nil, errors.New("done twice") }
+	job.Steps[0].Do = func(context.Context) (journal.Step, error) { return journal.Step{}, errors.New("done twice") }
 	job.Steps[1].Do = last
 	run, err = b.RunJob(t.Context(), job)
 	if err != nil || run.Exit != engine.ExitFound || strings.Join(kept, "") != "ab" {
