@@ -65,7 +65,7 @@ func reproducible(t *testing.T, program, dist string) {
 	same(t, program, again)
 
 	twice := t.TempDir()
-	ran(t, "..", []string{"PROGRAM=" + again}, "packaging/release", release, twice, "program", "sbom", "notice", "package")
+	ran(t, "..", []string{"PROGRAM=" + again}, "packaging/release", release, twice, "program", "notice", "sbom", "package")
 	for _, name := range []string{"upkeep_0.0.0~acceptance_amd64.deb", "upkeep-" + release + "-linux-amd64.cdx.json", "upkeep-" + release + "-linux-amd64.NOTICE"} {
 		same(t, filepath.Join(dist, name), filepath.Join(twice, name))
 	}
