@@ -66,8 +66,8 @@ func (a Around) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error) 
 			return err
 		}
 	}
-	rules := filepath.Join(work, "rules.yml")
-	if err := s.exportRules(ctx, rules); err != nil {
+	rules, err := s.exportRules(ctx, work)
+	if err != nil {
 		return err
 	}
 	f, err := startFamily(ctx, work, c, rules)
@@ -179,12 +179,10 @@ func (s *served) keepOpen(ctx context.Context) error {
 	}
 }
 
-// exportRules writes the rules that upkeep comes with, for the others to judge by.
-func (s *served) exportRules(ctx context.Context, file string) error {
-	argv, env := s.u.Command("export", "prometheus", "--rules")
-	_, rules, err := measure.Run(ctx, measure.Cmd{Argv: argv, Env: env, Dir: s.dir})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, rules, 0o600)
+// exportRules writes the rules that upkeep comes with, for the others to judge by, and
+// returns the pattern of their files.
+func (s *served) exportRules(ctx context.Context, dir string) (string, error) {
+	argv, env := s.u.Command("export", "prometheus", "--out", dir)
+	_, _, err := measure.Run(ctx, measure.Cmd{Argv: argv, Env: env, Dir: s.dir})
+	return filepath.Join(dir, "etc/prometheus/upkeep-rules/*.yaml"), err
 }
