@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,7 @@ import (
 	"upkeep/internal/config"
 	"upkeep/internal/control"
 	"upkeep/internal/diag"
+	"upkeep/internal/service"
 )
 
 // Options are the world of one process.
@@ -46,9 +48,9 @@ func Run(ctx context.Context, opt Options) (err error) {
 	if err := p.open(ctx); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", opt.Config.Listen)
+	listener, err := listen(opt.Config.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", opt.Config.Listen, err)
+		return err
 	}
 	server := &http.Server{Handler: guarded(opt.Config.Listen, p.handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(opt.Log.Handler(), slog.LevelWarn)}
@@ -70,6 +72,18 @@ func Run(ctx context.Context, opt Options) (err error) {
 		err = errors.Join(err, server.Close()) // streams to pages do not end by themselves
 	}
 	return err
+}
+
+// listen takes the page's address, or says that another program has it.
+func listen(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, &service.Fault{ID: "error.address-in-use", Args: service.Args{"listen": address}, Err: fmt.Errorf("%w: %w", err, service.ErrBusy)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener, nil
 }
 
 // goOn runs all parts until ctx ends, and reloads when told.

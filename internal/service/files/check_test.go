@@ -108,6 +108,10 @@ func TestMeasurements(t *testing.T) {
 	}
 	got := map[string]float64{}
 	must(t, in.Collect(t.Context(), func(f *dto.MetricFamily) { got[f.GetName()] = f.Metric[0].Gauge.GetValue() }))
+	if at := got["upkeep_files_measured_timestamp_seconds"]; time.Since(time.Unix(int64(at), 0)) > time.Minute {
+		t.Errorf("measured at %v", at)
+	}
+	delete(got, "upkeep_files_measured_timestamp_seconds")
 	samples := map[string]float64{"upkeep_files_total": 2, "upkeep_files_directories": 2, "upkeep_files_bytes": 6,
 		"upkeep_files_missing": 0, "upkeep_files_unreadable": 0, "upkeep_files_newest_timestamp_seconds": 1_700_000_000}
 	if !reflect.DeepEqual(got, samples) {
