@@ -1,8 +1,6 @@
 package series_test
 
 import (
-	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -230,44 +228,5 @@ func TestOpensOnAFullDisk(t *testing.T) {
 	}
 	if v, _ := value(t, s, "new"); v != 8 {
 		t.Errorf("new is %v", v)
-	}
-}
-
-// TestRest measures what a store of 2,000 series holds. It judges nothing.
-func TestRest(t *testing.T) {
-	if os.Getenv("UPKEEP_MEASURE") == "" {
-		t.Skip("UPKEEP_MEASURE=1 measures")
-	}
-	dir := t.TempDir()
-	s, err := series.Open(t.Context(), series.Options{Dir: dir, Keep: time.Hour, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rss(t, "open")
-	for round := range 240 {
-		var all []*dto.MetricFamily
-		for i := range 200 {
-			f := metric(fmt.Sprintf("m%d", i), float64(round*i), "i", "0")
-			for j := 1; j < 10; j++ {
-				f.Metric = append(f.Metric, metric("", float64(round*j), "i", fmt.Sprint(j)).Metric...)
-			}
-			all = append(all, f)
-		}
-		if err := s.Append("t", time.Now().Add(time.Duration(round-240)*15*time.Second), all); err != nil {
-			t.Fatal(err)
-		}
-	}
-	rss(t, "one hour of 2,000 series at 15 s")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func rss(t *testing.T, what string) {
-	text, _ := os.ReadFile("/proc/self/status")
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "VmRSS") || strings.HasPrefix(line, "RssAnon") {
-			t.Logf("%s: %s", what, strings.TrimSpace(line))
-		}
 	}
 }
