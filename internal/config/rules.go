@@ -229,7 +229,7 @@ func (r *reader) windowWords(path string, words []string) {
 	}
 }
 
-// verbFlags reports flags that a verb does not take in a job: only report takes any.
+// verbFlags reports flags that a verb does not take in a job.
 func (r *reader) verbFlags(path, verb string, flags []string) {
 	if verb == "window" {
 		r.windowWords(path, flags)
@@ -242,6 +242,11 @@ func (r *reader) verbFlags(path, verb string, flags []string) {
 			i++
 			for _, format := range strings.Split(flags[i], ",") {
 				r.oneOf(path, format, formats()...)
+			}
+		case verb == "verify" && flag == "--sample" && i+1 < len(flags):
+			i++
+			if share, err := quantity.ParseShare(flags[i]); err != nil || share == 0 {
+				r.addf(path, "must be a share such as 80%% or 0.8, is %q", flags[i])
 			}
 		default:
 			r.addf(path, "%s does not take %q in a job", verb, flag)

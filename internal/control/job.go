@@ -10,6 +10,7 @@ import (
 	"upkeep/internal/config"
 	"upkeep/internal/engine"
 	"upkeep/internal/journal"
+	"upkeep/internal/quantity"
 	"upkeep/internal/service"
 )
 
@@ -219,6 +220,13 @@ func parseVerb(line string) (Request, error) {
 		case flag == "--format" && i+1 < len(words):
 			i++
 			req.Formats = strings.Split(words[i], ",")
+		case flag == "--sample" && i+1 < len(words):
+			i++
+			share, err := quantity.ParseShare(words[i])
+			if err != nil {
+				return req, fmt.Errorf("%s --sample %s: %w", req.Verb, words[i], err)
+			}
+			req.Sample = float64(share)
 		default:
 			return req, fmt.Errorf("%s does not take %q in a job: %w", req.Verb, flag, service.ErrUnsupported)
 		}
