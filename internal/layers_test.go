@@ -18,7 +18,7 @@ type layer struct {
 	may      []string
 }
 
-var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "glob", "proportion", "logs/", "tables", "calendar"}
+var leaves = []string{"diag", "secret", "command", "database", "catalogue", "quantity", "consistency", "glob", "proportion", "logs/", "tables", "calendar", "nearest"}
 
 func with(more ...string) []string { return append(slices.Clone(leaves), more...) }
 
@@ -32,6 +32,7 @@ var layers = []layer{
 	{"catalogue", nil},
 	{"consistency", nil},
 	{"proportion", nil},
+	{"nearest", nil},
 	{"calendar", []string{"diag", "quantity"}}, // when something is due
 	{"baseline", nil},                          // what a series' own past makes likely
 	{"logs/", []string{"logs/"}},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"upkeep/internal/nearest"
 	"upkeep/internal/quantity"
 	"upkeep/internal/service"
 )
@@ -119,7 +120,7 @@ func (r *reader) service(e entry) {
 		}
 	}
 	for _, key := range rest {
-		if shared.Kind == "" && nearest(key.name, ours.names) == "kind" {
+		if shared.Kind == "" && nearest.Word(key.name, ours.names) == "kind" {
 			r.unknownKey(key, ours.names)
 			return
 		}
@@ -167,7 +168,7 @@ func (r *reader) kind(e entry, name string) (service.Kind, bool) {
 	for _, k := range r.kinds.Kinds() {
 		known = append(known, k.Name())
 	}
-	word := nearest(name, known)
+	word := nearest.Word(name, known)
 	switch {
 	case name == "":
 		r.addf(path, "must be given; known kinds: %s", list(known))
@@ -306,7 +307,7 @@ func (r *reader) target(path, name string) {
 	for _, s := range r.config.Services {
 		known = append(known, s.Name)
 	}
-	if word := nearest(name, known); word != "" {
+	if word := nearest.Word(name, known); word != "" {
 		r.addf(path, "there is no service %q; did you mean %q?", name, word)
 		return
 	}

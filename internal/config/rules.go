@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/internal/nearest"
 	"upkeep/internal/quantity"
 	"upkeep/internal/service"
 )
@@ -204,7 +205,7 @@ func (r *reader) verb(path, line string) {
 		return
 	}
 	if !slices.Contains(verbs(), words[0]) {
-		if word := nearest(words[0], verbs()); word != "" {
+		if word := nearest.Word(words[0], verbs()); word != "" {
 			r.addf(path, "unknown verb %q; did you mean %q?", words[0], word)
 			return
 		}

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"upkeep/internal/diag"
+	"upkeep/internal/nearest"
 )
 
 // judgement mends a text step by step: Alertmanager names what is wrong in the order
@@ -196,7 +197,7 @@ func (d *document) unknown(line int, name string) mistake {
 		return at(k, "unknown key of %s; there it is called %s. Write:%s", place(in), word).mended(d.rename(k, word))
 	}
 	choices := known(above(k.path))
-	if word := nearest(name, choices); word != "" && !d.has(k.parent, word) {
+	if word := nearest.Word(strings.ReplaceAll(name, "-", "_"), choices); word != "" && !d.has(k.parent, word) {
 		return at(k, "unknown key of %s; did you mean %q? Write:%s", place(in), word).mended(d.rename(k, word))
 	}
 	m := at(k, "unknown key of %s; known there: %s", place(in), strings.Join(choices, ", "))
@@ -322,7 +323,7 @@ func (d *document) undefined() (all []mistake) {
 }
 
 func (d *document) unreceived(k key, names []string) mistake {
-	word := nearest(k.value.Value, names)
+	word := nearest.Word(k.value.Value, names)
 	if len(names) == 1 {
 		word = names[0]
 	}

@@ -78,36 +78,3 @@ var meant = map[string]map[string]string{
 		"webhook_config": "webhook_configs", "webhooks": "webhook_configs", "slack": "slack_configs", "slack_config": "slack_configs"},
 	"inhibit_rules": {"source": "source_matchers", "target": "target_matchers", "source_matcher": "source_matchers", "target_matcher": "target_matchers"},
 }
-
-// nearest returns the known word that takes the fewest changes to reach, or "" when
-// even that one is hardly what was meant.
-func nearest(word string, known []string) string {
-	best, least := "", max(2, len(word)/3)+1
-	for _, candidate := range known {
-		if n := distance(strings.ToLower(strings.ReplaceAll(word, "-", "_")), strings.ToLower(candidate)); n < least && n < len(candidate) {
-			best, least = candidate, n
-		}
-	}
-	return best
-}
-
-// distance counts the bytes to insert, drop or replace to turn a into b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
-}

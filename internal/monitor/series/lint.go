@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"upkeep/internal/nearest"
 )
 
 // What a Lint misses.
@@ -296,7 +298,7 @@ func (v vocabulary) selector(s *parser.VectorSelector) (all []missed) {
 		return nil // any metric that a pattern matches
 	}
 	if !v.metrics[name] {
-		return []missed{{missing: NoMetric, what: name, nearest: nearest(name, slices.Sorted(maps.Keys(v.metrics))), word: name}}
+		return []missed{{missing: NoMetric, what: name, nearest: nearestName(name, slices.Sorted(maps.Keys(v.metrics))), word: name}}
 	}
 	for _, m := range s.LabelMatchers {
 		if m.Name != model.MetricNameLabel && !m.Matches("") {
@@ -322,10 +324,10 @@ func (v vocabulary) matcher(metric string, m *labels.Matcher) []missed {
 	}
 	what := metric + "{" + m.String() + "}"
 	if len(values) == 0 {
-		near := nearest(m.Name, slices.DeleteFunc(v.labels(metric), func(l string) bool { return l == model.MetricNameLabel }))
+		near := nearestName(m.Name, slices.DeleteFunc(v.labels(metric), func(l string) bool { return l == model.MetricNameLabel }))
 		return []missed{{missing: NoLabel, what: what, nearest: near, word: m.Name}}
 	}
-	near := nearest(m.Value, values)
+	near := nearestName(m.Value, values)
 	if near != "" {
 		near = metric + "{" + m.Name + "=\"" + near + "\"}"
 	}
@@ -337,12 +339,12 @@ func (v vocabulary) empty(metric string, values []string) bool {
 	return len(values) == 0 && (v.labels == nil || len(v.labels(metric)) == 0)
 }
 
-// nearest is the name that shares most words with what is looked for, and of those the one
+// nearestName is the name that shares most words with what is looked for, and of those the one
 // that takes the fewest changes of letters.
-func nearest(word string, known []string) (best string) {
+func nearestName(word string, known []string) (best string) {
 	score, letters := -1.0, 0
 	for _, name := range known {
-		s, d := likeness(word, name), distance(word, name)
+		s, d := likeness(word, name), nearest.Distance(word, name)
 		if s > score || s == score && d < letters {
 			best, score, letters = name, s, d
 		}
@@ -368,25 +370,4 @@ func words(name string) map[string]bool {
 		all[strings.TrimSuffix(w, "s")] = true
 	}
 	return all
-}
-
-// distance is that of Levenshtein, over bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := before
-			if a[i] != b[j] {
-				change++
-			}
-			before = row[j+1]
-			row[j+1] = min(change, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
 }
