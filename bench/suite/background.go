@@ -20,8 +20,8 @@ type background struct {
 }
 
 // startInBackground starts a program and waits until url answers 200.
-func startInBackground(ctx context.Context, dir, url string, env []string, argv ...string) (*background, error) {
-	b := &background{log: filepath.Join(dir, filepath.Base(argv[0])+".log")}
+func startInBackground(ctx context.Context, dir, url string, env []string, argv ...string) (b *background, err error) {
+	b = &background{log: filepath.Join(dir, filepath.Base(argv[0])+".log")}
 	out, err := os.Create(b.log)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)

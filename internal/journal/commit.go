@@ -78,7 +78,7 @@ func (j *Journal) together(batch []*write) {
 
 // batch returns what became of each write, or why nothing was written at all.
 func (j *Journal) batch(batch []*write) (results []error, err error) {
-	tx, err := j.db.BeginTx(context.Background(), nil)
+	tx, err := j.db.BeginTx(context.WithoutCancel(batch[0].ctx), nil) // it is the others' too
 	if err != nil {
 		return nil, err
 	}

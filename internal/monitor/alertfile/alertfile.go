@@ -95,7 +95,7 @@ func Load(content string) (*config.Config, error) {
 	return c, nil
 }
 
-// errSNS: the client for SNS is 5 MB of the program, for one receiver of eighteen.
+// errSNS: the client for SNS is large, for one receiver of eighteen.
 var errSNS = errors.New("sns_configs is not built into upkeep")
 
 // speakUTF8 sets how matchers are read to what a stock Alertmanager does. The

@@ -181,7 +181,7 @@ func (m mistake) shown(lines []string, edits ...edit) mistake {
 
 func (d *document) sns() mistake {
 	k, _ := d.find(func(k key) bool { return k.name == "sns_configs" })
-	return at(k, "upkeep is built without Amazon SNS, which alone would make it 5 MB larger; use webhook_configs with a service that passes on to SNS, or another receiver")
+	return at(k, "upkeep is built without Amazon SNS, whose client is large for one receiver; use webhook_configs with a service that passes on to SNS, or another receiver")
 }
 
 func (d *document) unknown(line int, name string) mistake {

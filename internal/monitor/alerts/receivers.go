@@ -37,7 +37,7 @@ type built struct {
 }
 
 // integrations builds the ways of a receiver, each watched. It is the list of
-// Alertmanager's own BuildReceiverIntegrations without SNS: that one is 5 MB of client.
+// Alertmanager's own BuildReceiverIntegrations without SNS: its client is large.
 func (a *Alertmanager) integrations(source Source, r config.Receiver, words *template.Template) ([]notify.Integration, error) {
 	b := &built{a: a, receiver: r.Name, words: words}
 	add(b, "webhook", r.WebhookConfigs, func(c *webhook.WebhookConfig, l *slog.Logger) (notify.Notifier, error) {

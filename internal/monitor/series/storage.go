@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/prometheus/util/compression"
 )
 
-// Limits of a small machine. Prometheus' own defaults hold some 10 MB more at rest.
+// Limits of a small machine. Prometheus' own defaults are made for large ones.
 const (
 	stripes       = 512 // of the index of series; 16384 there
 	flushDeadline = 5 * time.Second
