@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -111,9 +112,19 @@ func sweep(parent string) error {
 		if n, _ := fmt.Sscanf(filepath.Base(dir), tempPrefix+"%d-%d", &owner, &rest); n != 2 || alive(owner) {
 			continue
 		}
-		if err := os.RemoveAll(dir); err != nil && !os.IsPermission(err) {
+		if err := removeLeft(dir); err != nil && !os.IsPermission(err) {
 			return fmt.Errorf("remove what an earlier test left: %w", err)
 		}
 	}
 	return nil
+}
+
+// removeLeft removes such a directory. A small disk that is still mounted there is
+// detached first: a test that was killed unmounts nothing.
+func removeLeft(dir string) error {
+	err := syscall.Unmount(dir, syscall.MNT_DETACH)
+	if err != nil && err != syscall.EINVAL && !os.IsNotExist(err) && !os.IsPermission(err) {
+		return fmt.Errorf("detach %s: %w", dir, err)
+	}
+	return os.RemoveAll(dir)
 }

@@ -191,6 +191,28 @@ func TestSmallDiskIsFullAndFreed(t *testing.T) {
 	}
 }
 
+// TestASmallDiskOfAKilledTestIsSweptByTheNext: nothing unmounts a disk whose test
+// was killed; the next test does, and is not failed by it.
+func TestASmallDiskOfAKilledTestIsSweptByTheNext(t *testing.T) {
+	if os.Getenv("LAB_CHILD") != "" {
+		fmt.Printf("disk=%s\n", lab.SmallDisk(t, 1<<20))
+		os.Stdout.Sync()
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	lab.Need(t, "root")
+	child := exec.Command(os.Args[0], "-test.run=^TestASmallDiskOfAKilledTestIsSweptByTheNext$")
+	child.Env = append(os.Environ(), "LAB_CHILD=1")
+	out, _ := child.Output() // it ends by the signal
+	_, left, found := strings.Cut(strings.TrimSpace(string(out)), "disk=")
+	if !found {
+		t.Fatalf("the child said %q", out)
+	}
+	lab.SmallDisk(t, 1<<20)
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", left, err)
+	}
+}
+
 func TestMissingComponentSkipsOnALaptopAndFailsInCI(t *testing.T) {
 	for _, c := range []struct{ ci, want string }{{"", "skip"}, {"true", "fail"}} {
 		t.Run("CI="+c.ci, func(t *testing.T) {

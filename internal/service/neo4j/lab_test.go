@@ -2,6 +2,7 @@ package neo4j
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -41,7 +42,7 @@ type common struct {
 func (c *common) Helper()                           {}
 func (c *common) Context() context.Context          { return context.Background() }
 func (c *common) Cleanup(f func())                  { c.ends = append(c.ends, f) }
-func (c *common) Fatalf(format string, args ...any) { panic("lab: " + format) }
+func (c *common) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 func (c *common) Skipf(string, ...any)              {}
 
 func (c *common) end() {
