@@ -82,16 +82,35 @@ func (s *site) keep(r request) {
 	}
 }
 
-// web-got NAME: prints the requests it got, each as one line of JSON.
+// web-got NAME [SECONDS TEXT]: prints the requests it got, each as one line of JSON; with a
+// text it waits until one of them has it.
 func webGot(ts *testscript.TestScript, _ bool, args []string) {
 	s := findSite(ts, args[0])
+	all := s.told(ts)
+	if len(args) > 2 {
+		seconds, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		for end := time.Now().Add(time.Duration(seconds) * time.Second); !strings.Contains(all, args[2]); all = s.told(ts) {
+			if time.Now().After(end) {
+				ts.Fatalf("%s got no request with %q within %d s:\n%s", args[0], args[2], seconds, all)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	fmt.Fprint(ts.Stdout(), all)
+}
+
+// told are the requests so far, a line of JSON each.
+func (s *site) told(ts *testscript.TestScript) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var all strings.Builder
 	for _, r := range s.got {
 		line, err := json.Marshal(r)
 		ts.Check(err)
-		fmt.Fprintf(ts.Stdout(), "%s\n", line)
+		fmt.Fprintf(&all, "%s\n", line)
 	}
+	return all.String()
 }
 
 // web NAME [tls=DAYS]: starts a web server that answers 200 and sets NAME_URL.

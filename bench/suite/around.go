@@ -57,7 +57,7 @@ func (a Around) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error) 
 		return err
 	}
 	for range a.Rounds {
-		ready, err := s.start(ctx, work)
+		ready, err := s.start(ctx, work, startInBackground)
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (a Around) Run(ctx context.Context, u *tool.Upkeep, r *Result) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, f.stop()) }()
-	if _, err := s.start(ctx, work); err != nil {
+	if _, err := s.start(ctx, work, startFromDisk); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
@@ -101,6 +101,7 @@ func (a Around) watch(ctx context.Context, r *Result, s *served, f *family) erro
 		r.Note("around", fmt.Sprintf("%s: resident %d to %d MiB, growth after the first ten minutes %.1f MB", w.Name,
 			lowest(w.Resident)>>20, highest(w.Resident)>>20, float64(w.Growth(int(warmUp/lookEvery)))/1e6))
 	}
+	r.Note("around", "all programs were read from the disk at their start, as after a boot; starts until the page are with the file in the cache")
 	r.Note("around", fmt.Sprintf("both for %s at the same time on the same servers; upkeep watches all %d targets of the example and judges them each minute, the others the machine, PostgreSQL and Redis alone. "+
 		"Resident is the median of the sum over a group's programs, every %s", a.For, stackTargets, lookEvery))
 	return ctx.Err()
@@ -153,11 +154,14 @@ func (a Around) adopt(c *lab.CotStudio, u *tool.Upkeep) (*served, error) {
 	return s, os.WriteFile(file, text, 0o600)
 }
 
+// starter is one of the ways in which a program starts.
+type starter func(ctx context.Context, dir, url string, env []string, argv ...string) (*background, error)
+
 // start returns how long it took until the page was there.
-func (s *served) start(ctx context.Context, work string) (ready time.Duration, err error) {
+func (s *served) start(ctx context.Context, work string, starting starter) (ready time.Duration, err error) {
 	argv, env := s.u.Command("serve")
 	begun := time.Now()
-	s.running, err = startInBackground(ctx, work, "http://"+s.address+"/", env, argv...)
+	s.running, err = starting(ctx, work, "http://"+s.address+"/", env, argv...)
 	return time.Since(begun), err
 }
 

@@ -11,12 +11,40 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // background is a program that goes on while it is watched.
 type background struct {
 	cmd *exec.Cmd
 	log string
+}
+
+// startFromDisk starts a program as after a boot. The cache holds a file that was just written in
+// pages of up to 2 MB, of which each counts whole once a byte of it is used.
+func startFromDisk(ctx context.Context, dir, url string, env []string, argv ...string) (*background, error) {
+	program, err := exec.LookPath(argv[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := forget(program); err != nil {
+		return nil, fmt.Errorf("have %s read from the disk again: %w", program, err)
+	}
+	return startInBackground(ctx, dir, url, env, argv...)
+}
+
+// forget drops a file from the cache.
+func forget(path string) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := f.Sync(); err != nil { // what is not yet on the disk would stay
+		return err
+	}
+	return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 }
 
 // startInBackground starts a program and waits until url answers 200.

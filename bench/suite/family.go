@@ -44,7 +44,7 @@ func startFamily(ctx context.Context, dir string, c *lab.CotStudio, rules string
 		if err != nil {
 			return nil, errors.Join(err, f.stop())
 		}
-		b, err := startInBackground(ctx, dir, fmt.Sprintf("http://127.0.0.1:%d/%s", f.ports[name], ready(name)), env, argv...)
+		b, err := startFromDisk(ctx, dir, fmt.Sprintf("http://127.0.0.1:%d/%s", f.ports[name], ready(name)), env, argv...)
 		if err != nil {
 			return nil, errors.Join(err, f.stop())
 		}

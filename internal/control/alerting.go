@@ -33,6 +33,11 @@ func (a *App) JudgeFiles() (all []Judged) {
 	return all
 }
 
+// JudgeRules judges the files of rules that the declaration and its prometheus.yml name.
+func (a *App) JudgeRules() diag.List {
+	return series.CheckRules(a.Config.Monitor.Scrape, a.Config.Monitor.Rules)
+}
+
 // Hidden is the text of such a file without the passwords in it.
 func Hidden(text string) string { return alertfile.Hidden(text) }
 

@@ -54,6 +54,24 @@ func Check(path string) diag.List {
 	return problems
 }
 
+// CheckRules tells which rules of files, and of the files that a prometheus.yml names, would be left out.
+func CheckRules(scrape string, files []string) diag.List {
+	log := slog.New(slog.DiscardHandler)
+	c, err := declaration(Options{Scrape: scrape, Log: log})
+	if err != nil {
+		return nil // Check tells of it
+	}
+	l := newLoader(log)
+	for _, file := range l.begin(Options{Rules: files}, c.RuleFiles) {
+		l.Load(file, false, c.GlobalConfig.MetricNameValidationScheme)
+	}
+	var problems diag.List
+	for _, r := range l.refusals() {
+		problems = append(problems, r.problem())
+	}
+	return problems
+}
+
 func scrapeFile(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil

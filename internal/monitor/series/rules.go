@@ -20,6 +20,8 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
+
+	"upkeep/internal/diag"
 )
 
 // builtinPrefix is before the names of rule files that come with the program.
@@ -34,7 +36,7 @@ const (
 
 func (s *Store) buildRules(life context.Context, declared *config.Config) {
 	s.judging, s.asked = newEngine(s.opt.Log, nil), newEngine(s.opt.Log, queue(askedAtOnce))
-	s.loader = &loader{parser: parser.NewParser(parser.Options{}), log: s.opt.Log, last: map[string]loaded{}}
+	s.loader = newLoader(s.opt.Log)
 	s.rules = rules.NewManager(&rules.ManagerOptions{
 		NameValidationScheme: declared.GlobalConfig.MetricNameValidationScheme,
 		ExternalURL:          s.external(),
@@ -79,6 +81,14 @@ type Refusal struct {
 // Refused are the rules that could not be loaded.
 func (s *Store) Refused() []Refusal { return s.loader.refusals() }
 
+func (r Refusal) problem() diag.Problem {
+	p := diag.Problem{File: r.File, Line: r.Line, Column: max(r.Column, min(r.Line, 1)), Format: "is refused by Prometheus: %s", Args: []any{r.Reason}}
+	if r.Rule != "" {
+		p.Format, p.Args = "rule %s of group %s is left out: %s", []any{r.Rule, r.Group, r.Reason}
+	}
+	return p
+}
+
 // loader reads rules one by one: a mistake in one does not take the others away.
 type loader struct {
 	parser parser.Parser
@@ -89,6 +99,10 @@ type loader struct {
 	inForce map[string]loaded // by file
 	last    map[string]loaded // of each file, that was in force
 	refused []Refusal
+}
+
+func newLoader(log *slog.Logger) *loader {
+	return &loader{parser: parser.NewParser(parser.Options{}), log: log, last: map[string]loaded{}}
 }
 
 // loaded is a file's text and the rules of it that are evaluated.

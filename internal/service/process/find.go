@@ -149,6 +149,9 @@ func (in *Instance) look(p procfs.Proc, m match, known map[string]seen, g *group
 		return nil
 	}
 	meant, err := in.fits(p, stat, m)
+	if !meant && err == nil {
+		return nil
+	}
 	again, twice := p.Stat() // the number may have passed to another process meanwhile
 	switch {
 	case gone(err) || gone(twice) || twice == nil && again.Starttime != stat.Starttime:
@@ -157,7 +160,7 @@ func (in *Instance) look(p procfs.Proc, m match, known map[string]seen, g *group
 		g.undecided++
 	case err != nil:
 		return err
-	case meant:
+	default:
 		g.alive = append(g.alive, stat)
 	}
 	return nil

@@ -19,6 +19,7 @@ func (c *cli) checkFiles(app *control.App) error {
 			corrected = append(corrected, correctedView{f.Path, control.Hidden(f.Corrected)})
 		}
 	}
+	problems = append(problems, app.JudgeRules()...)
 	if len(problems) > 0 {
 		c.exit = engine.ExitUsage
 	}
