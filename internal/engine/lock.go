@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,19 +18,22 @@ import (
 // lock takes the run's own lock and those of its targets, or none. The kernel
 // lets go of them when the process dies, so a crash leaves nothing to clear.
 func (e *Engine) lock(w Work) (func(), error) {
-	wanted := []lockName{{kind: "run", name: w.Run.ID}}
-	if w.Locked {
-		wanted = append(wanted, targetLocks(w)...)
+	own, err := e.own(w.Run.ID)
+	if err != nil {
+		return nil, err
 	}
-	var held []*flock.Flock
+	held := []io.Closer{own}
 	release := func() {
 		for _, l := range slices.Backward(held) {
 			if err := l.Close(); err != nil {
-				e.Log.Warn("lock not released", "lock", l.Path(), "error", err)
+				e.Log.Warn("lock not released", "run", w.Run.ID, "error", err)
 			}
 		}
 	}
-	for _, name := range wanted {
+	if !w.Locked {
+		return release, nil
+	}
+	for _, name := range targetLocks(w) {
 		l, err := e.take(name, w.Run.ID)
 		if err != nil {
 			release()
@@ -38,6 +42,18 @@ func (e *Engine) lock(w Work) (func(), error) {
 		held = append(held, l)
 	}
 	return release, nil
+}
+
+// own takes the lock of a run, which one process works on at a time.
+func (e *Engine) own(run string) (io.Closer, error) {
+	f, err := takeRun(e.Locks, run)
+	if err != nil {
+		return nil, fmt.Errorf("take the lock of run %s: %w", run, errors.Join(service.ErrRefused, err))
+	}
+	if f == nil {
+		return nil, isHeld(lockName{kind: "run", name: run}, run)
+	}
+	return f, nil
 }
 
 // targetLocks are sorted: two runs that share targets cannot wait for each other.
@@ -90,11 +106,15 @@ func (e *Engine) take(name lockName, run string) (*flock.Flock, error) {
 	}
 	if !taken {
 		holder, _ := os.ReadFile(path) // only for the message: it may just have been released
-		return nil, &service.Fault{ID: "error.locked", Args: service.Args{"lock": name.String(), "run": string(holder)},
-			Err: fmt.Errorf("lock %s is held by run %s: %w", name, holder, service.ErrBusy)}
+		return nil, isHeld(name, string(holder))
 	}
 	if err := os.WriteFile(path, []byte(run), 0o600); err != nil {
 		return nil, fmt.Errorf("sign lock %s: %w", name, errors.Join(err, l.Close()))
 	}
 	return l, nil
+}
+
+func isHeld(name lockName, holder string) error {
+	return &service.Fault{ID: "error.locked", Args: service.Args{"lock": name.String(), "run": holder},
+		Err: fmt.Errorf("lock %s is held by run %s: %w", name, holder, service.ErrBusy)}
 }

@@ -106,6 +106,43 @@ func TestARunIsResumedByOneProcess(t *testing.T) {
 	})
 }
 
+// TestRunsLeaveNoFilesBehind: state directories are kept for years.
+func TestRunsLeaveNoFilesBehind(t *testing.T) {
+	b := newBench(t)
+	b.run(t, locked("first", "a"))
+	before, err := os.ReadDir(b.Locks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.run(t, locked("second", "a"))
+	after, err := os.ReadDir(b.Locks)
+	if err != nil || len(after) != len(before) {
+		t.Errorf("%d files of locks after another run, %d before: %v", len(after), len(before), err)
+	}
+}
+
+func TestOnlyARunThatGoesOnIsAlive(t *testing.T) {
+	b := newBench(t)
+	alive := func(run string) bool {
+		is, err := engine.Alive(b.Locks, run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	if alive("one") {
+		t.Error("a run is alive before there was any")
+	}
+	during(t, b, locked("one", "a"), func() {
+		if !alive("one") || alive("two") {
+			t.Errorf("run one alive: %v, two: %v", alive("one"), alive("two"))
+		}
+	})
+	if alive("one") {
+		t.Error("a run that has ended is alive")
+	}
+}
+
 func TestNamesShareNoLock(t *testing.T) {
 	long := strings.Repeat("数", 64)
 	names := []string{"a/b", "a_b", "a-b", "a b", "../a", "", "数据库", "数据", long, long + "二", strings.Repeat("x", 300), "A", "a"}

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -20,7 +19,7 @@ type commits struct {
 // write is work that waits to be committed.
 type write struct {
 	ctx  context.Context
-	work func(*sql.Tx) error
+	work func(transaction) error
 	done chan error // room for one
 }
 
@@ -30,7 +29,7 @@ const mostAtOnce = 64
 // write does work in a transaction that holds the write lock from its start: what it
 // reads is still true when it appends, whatever other processes do. Work that fails
 // leaves nothing behind. It may be done twice, the first time for nothing.
-func (j *Journal) write(ctx context.Context, work func(*sql.Tx) error) error {
+func (j *Journal) write(ctx context.Context, work func(transaction) error) error {
 	own := &write{ctx, work, make(chan error, 1)}
 	j.commits.mu.Lock()
 	j.commits.waiting = append(j.commits.waiting, own)
@@ -78,14 +77,14 @@ func (j *Journal) together(batch []*write) {
 
 // batch returns what became of each write, or why nothing was written at all.
 func (j *Journal) batch(batch []*write) (results []error, err error) {
-	tx, err := j.db.BeginTx(context.WithoutCancel(batch[0].ctx), nil) // it is the others' too
+	tx, err := j.begin(context.WithoutCancel(batch[0].ctx)) // it is the others' too
 	if err != nil {
 		return nil, err
 	}
 	for _, w := range batch {
 		result, err := kept(tx, w)
 		if err != nil {
-			return nil, undone(tx, err)
+			return nil, undone(tx.Tx, err)
 		}
 		results = append(results, result)
 	}
@@ -94,29 +93,30 @@ func (j *Journal) batch(batch []*write) (results []error, err error) {
 
 // kept does one write of a batch. One that failed is taken back by itself; an error of
 // SQLite is the batch's, whose transaction it may have ended.
-func kept(tx *sql.Tx, w *write) (result, err error) {
+func kept(tx transaction, w *write) (result, err error) {
 	if w.ctx.Err() != nil {
 		return nil, w.ctx.Err() // done alone it says so in its own words
 	}
-	if _, err := tx.Exec("SAVEPOINT one"); err != nil {
+	ctx := context.WithoutCancel(w.ctx) // the transaction is the others' too
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
 		return nil, err
 	}
 	if result = w.work(tx); result != nil {
-		if _, err := tx.Exec("ROLLBACK TO one"); err != nil {
+		if _, err := tx.ExecContext(ctx, "ROLLBACK TO one"); err != nil {
 			return nil, errors.Join(result, err)
 		}
 	}
-	_, err = tx.Exec("RELEASE one")
+	_, err = tx.ExecContext(ctx, "RELEASE one")
 	return result, err
 }
 
 func (j *Journal) alone(w *write) error {
-	tx, err := j.db.BeginTx(w.ctx, nil)
+	tx, err := j.begin(w.ctx)
 	if err != nil {
 		return fmt.Errorf("lock the journal: %w", err)
 	}
 	if err := w.work(tx); err != nil {
-		return undone(tx, err)
+		return undone(tx.Tx, err)
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit to the journal: %w", err)

@@ -23,9 +23,10 @@ var migrations embed.FS
 // Journal is one open journal. Several processes may have the same file open and
 // append to it side by side. Its methods are safe for concurrent use.
 type Journal struct {
-	db      *sql.DB
-	now     func() time.Time
-	commits commits
+	db         *sql.DB
+	now        func() time.Time
+	commits    commits
+	statements statements
 }
 
 // modelsSince is the last migration that made or changed a read model.
@@ -41,7 +42,7 @@ func Open(ctx context.Context, path string, now func() time.Time) (*Journal, err
 	if err := migrate(ctx, db); err != nil {
 		return nil, fmt.Errorf("open the journal: bring %s up to date: %w", path, errors.Join(err, db.Close()))
 	}
-	return &Journal{db: db, now: now}, nil
+	return &Journal{db: db, now: now, statements: statements{db: db, parsed: map[string]*sql.Stmt{}}}, nil
 }
 
 // migrate fills read models that are new from the records that were there before.
@@ -54,7 +55,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		if from == 0 || from >= modelsSince {
 			return nil
 		}
-		return rebuild(ctx, tx)
+		return rebuild(ctx, transaction{Tx: tx})
 	})
 }
 

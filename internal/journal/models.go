@@ -12,7 +12,7 @@ import (
 )
 
 // project brings the read models up to date with a record that was just appended.
-func project(ctx context.Context, tx *sql.Tx, r record) error {
+func project(ctx context.Context, tx transaction, r record) error {
 	switch r.kind {
 	case RunStarted:
 		return runStarted(ctx, tx, r)
@@ -35,7 +35,7 @@ func project(ctx context.Context, tx *sql.Tx, r record) error {
 // Rebuild makes the read models anew from the records: whatever somebody wrote
 // into them by hand is gone. It trusts the records; Verify them first.
 func (j *Journal) Rebuild(ctx context.Context) error {
-	return j.write(ctx, func(tx *sql.Tx) error { return rebuild(ctx, tx) })
+	return j.write(ctx, func(tx transaction) error { return rebuild(ctx, tx) })
 }
 
 // models are the tables made of the records, each with the columns that order it.
@@ -44,7 +44,7 @@ func models() map[string]string {
 		"plans": "digest", "notes": "seq"}
 }
 
-func rebuild(ctx context.Context, tx *sql.Tx) error {
+func rebuild(ctx context.Context, tx transaction) error {
 	for table := range models() {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return fmt.Errorf("empty %s: %w", table, err)
@@ -58,7 +58,7 @@ func rebuild(ctx context.Context, tx *sql.Tx) error {
 // trusts the records.
 func (j *Journal) Mend(ctx context.Context) (altered []string, err error) {
 	whole := errors.New("nothing to mend")
-	err = j.write(ctx, func(tx *sql.Tx) error {
+	err = j.write(ctx, func(tx transaction) error {
 		had, err := digests(ctx, tx)
 		if err == nil {
 			err = rebuild(ctx, tx)
@@ -87,7 +87,7 @@ func (j *Journal) Mend(ctx context.Context) (altered []string, err error) {
 }
 
 // digests sums up every read model.
-func digests(ctx context.Context, tx *sql.Tx) (map[string]string, error) {
+func digests(ctx context.Context, tx transaction) (map[string]string, error) {
 	sums := map[string]string{}
 	for table, order := range models() {
 		sum, err := digestOf(ctx, tx, "SELECT * FROM "+table+" ORDER BY "+order)
@@ -99,7 +99,7 @@ func digests(ctx context.Context, tx *sql.Tx) (map[string]string, error) {
 	return sums, nil
 }
 
-func digestOf(ctx context.Context, tx *sql.Tx, query string) (string, error) {
+func digestOf(ctx context.Context, tx transaction, query string) (string, error) {
 	rows, err := tx.QueryContext(ctx, query)
 	if err != nil {
 		return "", err

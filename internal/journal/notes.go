@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -31,7 +30,7 @@ func (j *Journal) Note(ctx context.Context, system, kind string, body any) error
 	if err != nil {
 		return fmt.Errorf("encode a %s note: %w", kind, err)
 	}
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(tx transaction) error {
 		return j.append(ctx, tx, system, Noted, "", remark{Kind: kind, Body: text})
 	})
 }
@@ -59,7 +58,7 @@ func (j *Journal) Notes(ctx context.Context, system, kind string) ([]Note, error
 	return notes, rows.Err()
 }
 
-func noted(ctx context.Context, tx *sql.Tx, r record) error {
+func noted(ctx context.Context, tx transaction, r record) error {
 	var said remark
 	if err := r.decode(&said); err != nil {
 		return err

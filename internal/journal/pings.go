@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 )
@@ -21,7 +20,7 @@ const keptPings = 100
 
 // Heard keeps a ping, and of its name the last keptPings.
 func (j *Journal) Heard(ctx context.Context, system string, p Ping) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(tx transaction) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO pings (system, name, at, signal, body, whole) VALUES (?, ?, ?, ?, ?, ?)",
 			system, p.Name, p.At.UnixNano(), p.Signal, nonNil(p.Body), p.Whole)
 		if err != nil {

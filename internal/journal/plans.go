@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -26,7 +25,7 @@ func (j *Journal) SavePlan(ctx context.Context, p Plan) error {
 	if err := sound(p); err != nil {
 		return fmt.Errorf("save plan %s: %w", p.Digest, err)
 	}
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(tx transaction) error {
 		switch known, err := storedPlan(ctx, tx, p.Digest); {
 		case err == nil && known.Applied == "":
 			return nil
@@ -112,7 +111,7 @@ func (j *Journal) Applied(ctx context.Context, digest, runID string) error {
 }
 
 func (j *Journal) touch(ctx context.Context, kind Kind, run string, body touch, check func(Plan) error) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(tx transaction) error {
 		p, err := storedPlan(ctx, tx, body.Digest)
 		if err != nil {
 			return err
@@ -127,7 +126,7 @@ func (j *Journal) touch(ctx context.Context, kind Kind, run string, body touch, 
 	})
 }
 
-func planMade(ctx context.Context, tx *sql.Tx, r record) error {
+func planMade(ctx context.Context, tx transaction, r record) error {
 	var p Plan
 	if err := r.decode(&p); err != nil {
 		return err
@@ -135,7 +134,7 @@ func planMade(ctx context.Context, tx *sql.Tx, r record) error {
 	return storePlan(ctx, tx, p)
 }
 
-func planTouched(ctx context.Context, tx *sql.Tx, r record) error {
+func planTouched(ctx context.Context, tx transaction, r record) error {
 	var body touch
 	if err := r.decode(&body); err != nil {
 		return err
@@ -160,7 +159,7 @@ func storedPlan(ctx context.Context, from querier, digest string) (Plan, error) 
 	return only[Plan]("plan", digest, bodies)
 }
 
-func storePlan(ctx context.Context, tx *sql.Tx, p Plan) error {
+func storePlan(ctx context.Context, tx transaction, p Plan) error {
 	body, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("encode plan %s: %w", p.Digest, err)

@@ -94,7 +94,7 @@ func (r record) decode(v any) error {
 
 // append seals a record at the end of the chain and brings the read models up to
 // date.
-func (j *Journal) append(ctx context.Context, tx *sql.Tx, system string, kind Kind, run string, body any) error {
+func (j *Journal) append(ctx context.Context, tx transaction, system string, kind Kind, run string, body any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", kind, err)

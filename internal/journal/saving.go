@@ -16,7 +16,7 @@ import (
 // service.ErrRefused.
 func (j *Journal) Begin(ctx context.Context, run Run) error {
 	run.Targets, run.Steps = []Target{}, nil
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(tx transaction) error {
 		switch _, err := stored(ctx, tx, run.ID); {
 		case err == nil:
 			return fmt.Errorf("run %s was begun before: %w", run.ID, service.ErrRefused)
@@ -40,7 +40,7 @@ func (j *Journal) SaveStep(ctx context.Context, runID string, s Step) error {
 }
 
 func (j *Journal) save(ctx context.Context, runID string, kind Kind, body any) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(tx transaction) error {
 		run, err := stored(ctx, tx, runID)
 		if err != nil {
 			return err
@@ -52,7 +52,7 @@ func (j *Journal) save(ctx context.Context, runID string, kind Kind, body any) e
 // Finish seals a run as a whole; what it holds replaces what was saved piece by
 // piece. A second Finish is an error wrapping service.ErrRefused.
 func (j *Journal) Finish(ctx context.Context, run Run) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(tx transaction) error {
 		begun, err := stored(ctx, tx, run.ID)
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ func (j *Journal) Finish(ctx context.Context, run Run) error {
 	})
 }
 
-func runStarted(ctx context.Context, tx *sql.Tx, r record) error {
+func runStarted(ctx context.Context, tx transaction, r record) error {
 	var run Run
 	if err := r.decode(&run); err != nil {
 		return err
@@ -72,7 +72,7 @@ func runStarted(ctx context.Context, tx *sql.Tx, r record) error {
 	return storeRun(ctx, tx, run)
 }
 
-func targetResult(ctx context.Context, tx *sql.Tx, r record) error {
+func targetResult(ctx context.Context, tx transaction, r record) error {
 	var said Target
 	if err := r.decode(&said); err != nil {
 		return err
@@ -88,7 +88,7 @@ func targetResult(ctx context.Context, tx *sql.Tx, r record) error {
 	return storeResult(ctx, tx, run, said)
 }
 
-func stepDone(ctx context.Context, tx *sql.Tx, r record) error {
+func stepDone(ctx context.Context, tx transaction, r record) error {
 	var done Step
 	if err := r.decode(&done); err != nil {
 		return err
@@ -101,7 +101,7 @@ func stepDone(ctx context.Context, tx *sql.Tx, r record) error {
 	return storeRun(ctx, tx, run)
 }
 
-func runFinished(ctx context.Context, tx *sql.Tx, r record) error {
+func runFinished(ctx context.Context, tx transaction, r record) error {
 	var run Run
 	if err := r.decode(&run); err != nil {
 		return err
@@ -136,7 +136,7 @@ func stored(ctx context.Context, from querier, id string) (Run, error) {
 	return decoded[Run](body)
 }
 
-func storeRun(ctx context.Context, tx *sql.Tx, run Run) error {
+func storeRun(ctx context.Context, tx transaction, run Run) error {
 	body, err := json.Marshal(run)
 	if err != nil {
 		return fmt.Errorf("encode run %s: %w", run.ID, err)

@@ -50,7 +50,7 @@ func (j *Journal) rowStart(ctx context.Context, system, verb, target string, f F
 // storeResult keeps what a run said of a target: whether it could tell, and the
 // rows that its findings start or continue. Rows that broke earlier are dropped.
 // A run may say it in pieces, so its own silence breaks nothing yet.
-func storeResult(ctx context.Context, tx *sql.Tx, run Run, t Target) error {
+func storeResult(ctx context.Context, tx transaction, run Run, t Target) error {
 	told := t.Error == nil && t.Verdict != service.Unknown
 	started := run.Started.UnixNano()
 	_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO results (run, target, system, verb, started, told) VALUES (?, ?, ?, ?, ?, ?)",
@@ -72,7 +72,7 @@ func storeResult(ctx context.Context, tx *sql.Tx, run Run, t Target) error {
 	return nil
 }
 
-func continueRow(ctx context.Context, tx *sql.Tx, run Run, target string, f Finding) error {
+func continueRow(ctx context.Context, tx transaction, run Run, target string, f Finding) error {
 	since := f.Since
 	if since.IsZero() {
 		since = run.Started

@@ -13,7 +13,7 @@ import (
 // transaction, and returns the turns that are the caller's. One that was there before
 // is not, unless it had only been missed: a clock that was set back reaches it again.
 func (j *Journal) ClaimTurns(ctx context.Context, turns []calendar.Turn, system string, marks []calendar.Mark) (claimed []calendar.Turn, err error) {
-	err = j.write(ctx, func(tx *sql.Tx) error {
+	err = j.write(ctx, func(tx transaction) error {
 		claimed = nil
 		for _, t := range turns {
 			is, err := claim(ctx, tx, t)
@@ -37,7 +37,7 @@ func (j *Journal) ClaimTurns(ctx context.Context, turns []calendar.Turn, system 
 
 const turnColumns = "system, job, due, state, run, tries, began, ended, exit, detail"
 
-func claim(ctx context.Context, tx *sql.Tx, t calendar.Turn) (bool, error) {
+func claim(ctx context.Context, tx transaction, t calendar.Turn) (bool, error) {
 	result, err := tx.ExecContext(ctx, "INSERT INTO turns ("+turnColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"+
 		" ON CONFLICT (system, job, due) DO UPDATE SET state = excluded.state, run = excluded.run, tries = excluded.tries, began = excluded.began,"+
 		" detail = excluded.detail WHERE turns.state = 'missed' AND excluded.state <> 'missed'",
@@ -51,7 +51,7 @@ func claim(ctx context.Context, tx *sql.Tx, t calendar.Turn) (bool, error) {
 
 // SaveTurn brings a claimed turn up to date. One that is no longer open stays as it is.
 func (j *Journal) SaveTurn(ctx context.Context, t calendar.Turn) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, func(tx transaction) error {
 		_, err := tx.ExecContext(ctx, "UPDATE turns SET state = ?, run = ?, tries = ?, began = ?, ended = ?, exit = ?, detail = ?"+
 			" WHERE system = ? AND job = ? AND due = ? AND state IN ('enqueued', 'started')",
 			string(t.State), t.Run, t.Tries, stamp(t.Began), stamp(t.Ended), t.Exit, t.Detail, t.System, t.Job, stamp(t.Due))

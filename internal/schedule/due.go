@@ -3,7 +3,6 @@ package schedule
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -25,7 +24,7 @@ const (
 func (s *Schedule) claim(ctx context.Context, now time.Time) error {
 	var turns []calendar.Turn
 	marks := s.setBack(now)
-	for _, name := range slices.Sorted(maps.Keys(s.jobs)) {
+	for _, name := range s.names {
 		j := s.jobs[name]
 		if j.next.IsZero() || j.next.After(now) {
 			continue
@@ -59,7 +58,7 @@ func (s *Schedule) setBack(now time.Time) (marks []calendar.Mark) {
 			s.well[name] = now
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.jobs)) {
+	for _, name := range s.names {
 		j := s.jobs[name]
 		if j.last.After(now) {
 			j.last = now
@@ -179,7 +178,7 @@ func (s *Schedule) supersede(ctx context.Context, j *job, next calendar.Turn) {
 // followers are turns of jobs that have no time of their own: they come when all jobs
 // that they follow have ended well since their last turn.
 func (s *Schedule) followers() (turns []calendar.Turn) {
-	for _, name := range slices.Sorted(maps.Keys(s.jobs)) {
+	for _, name := range s.names {
 		j := s.jobs[name]
 		if !j.At.IsZero() || len(j.After) == 0 || j.running || s.inLine(j) {
 			continue

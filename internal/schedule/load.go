@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"time"
 
 	"upkeep/internal/calendar"
@@ -32,6 +34,7 @@ func (s *Schedule) declare(d Declared) {
 			s.jobs[name] = j
 		}
 	}
+	s.names = slices.Sorted(maps.Keys(s.jobs))
 }
 
 // offset is how much later than declared a job begins: always as much, on this machine.

@@ -73,6 +73,7 @@ type Schedule struct {
 	system string
 	world  World
 	jobs   map[string]*job
+	names  []string             // of jobs, sorted
 	well   map[string]time.Time // when the last turn of a job ended with 0
 	open   []*turn              // claimed and not begun, in the order in which they would begin
 	places map[string]int       // runs of a queue; "" for jobs without one
