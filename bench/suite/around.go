@@ -34,7 +34,7 @@ type Around struct {
 const (
 	lookEvery = 10 * time.Second
 	warmUp    = 10 * time.Minute // after which growth is counted
-	pageEvery = 5 * time.Second
+	pageEvery = 15 * time.Second // as the page itself does
 )
 
 // Run fills r. upkeep may be nil.

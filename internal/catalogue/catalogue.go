@@ -83,7 +83,13 @@ type source struct {
 
 // Catalogue is all words of the program. It does not change once it is made, and
 // is safe for concurrent use.
-type Catalogue struct{ sources []source }
+type Catalogue struct {
+	sources   []source
+	templates sync.Map // *template.Template by spoken; at most one for each text and language
+}
+
+// spoken is a text of a language.
+type spoken struct{ lang, text string }
 
 // New takes the sources. It refuses one that is empty; what else a person can get
 // wrong in a text is told by Check, which a test calls.

@@ -69,7 +69,7 @@ func (w Words) fill(text string, args map[string]any) string {
 	if !strings.Contains(text, "{{") {
 		return text
 	}
-	t, err := w.parse(text)
+	t, err := w.parsed(text)
 	if err != nil {
 		return text
 	}
@@ -78,6 +78,19 @@ func (w Words) fill(text string, args map[string]any) string {
 		return text
 	}
 	return strings.ReplaceAll(b.String(), "<no value>", "?")
+}
+
+// parsed keeps what was parsed: a page or a check says the same few dozen texts again and again.
+func (w Words) parsed(text string) (*template.Template, error) {
+	key := spoken{w.lang, text}
+	if t, ok := w.from.templates.Load(key); ok {
+		return t.(*template.Template), nil
+	}
+	t, err := w.parse(text)
+	if err == nil {
+		w.from.templates.Store(key, t)
+	}
+	return t, err
 }
 
 func (w Words) parse(text string) (*template.Template, error) {

@@ -266,7 +266,7 @@ func (m *machine) leftOpen(t *testing.T) (n int) {
 }
 
 func (m *machine) judge(t *testing.T, d schedule.Declared, begin time.Time) {
-	rows, err := m.Turns(t.Context(), "shop", begin.AddDate(0, 0, -100), m.latest.Add(48*time.Hour))
+	rows, err := m.Turns(t.Context(), "shop", begin.AddDate(-2, 0, 0), m.latest.Add(48*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

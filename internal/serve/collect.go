@@ -9,6 +9,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"upkeep/internal/capability/collect"
 	"upkeep/internal/control"
 )
 
@@ -18,7 +19,7 @@ type collector struct {
 
 	mu    sync.Mutex
 	every time.Duration
-	last  []byte // the latest round, as exporters show theirs
+	last  *collect.Exposition // the latest round
 	sinks []func(at time.Time, families []*dto.MetricFamily, failed map[string]error)
 }
 
@@ -62,14 +63,9 @@ func (c *collector) round(ctx context.Context) {
 	for _, sink := range c.sinks {
 		sink(at, round.Families(), failed)
 	}
-	var text bytes.Buffer
-	if err := round.Text(&text); err != nil {
-		c.process.Log().Error("samples not written", "error", err)
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = text.Bytes()
+	c.last = round
 }
 
 // Reload takes the interval; what is collected is asked of the declaration each time.
@@ -82,13 +78,26 @@ func (c *collector) Reload(_ context.Context, app *control.App) error {
 
 // metrics shows the latest round to whoever scrapes.
 func (c *collector) metrics(w http.ResponseWriter, _ *http.Request) {
-	c.mu.Lock()
-	text := c.last
-	c.mu.Unlock()
-	if text == nil {
+	text, err := c.text()
+	switch {
+	case err != nil:
+		http.Error(w, "500: "+err.Error(), http.StatusInternalServerError)
+	case text == nil:
 		http.Error(w, "503: nothing was collected yet", http.StatusServiceUnavailable)
-		return
+	default:
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_, _ = w.Write(text) // whoever asked has gone
 	}
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = w.Write(text) // whoever asked has gone
+}
+
+// text is the latest round as exporters show theirs; nil before the first.
+func (c *collector) text() ([]byte, error) {
+	c.mu.Lock() // writing sorts it
+	defer c.mu.Unlock()
+	if c.last == nil {
+		return nil, nil
+	}
+	var text bytes.Buffer
+	err := c.last.Text(&text)
+	return text.Bytes(), err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"net/http"
 	"strings"
 
@@ -66,9 +67,19 @@ func (s *site) send(w http.ResponseWriter, r *http.Request, status int, kind str
 	}
 	h.Set("Content-Encoding", "gzip")
 	w.WriteHeader(status)
-	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // of a level that is known
-	_, _ = z.Write(body)
+	s.zip(w, body)
+}
+
+// zip writes body packed. A packer is 1 MB, so it is used again.
+func (s *site) zip(w io.Writer, body []byte) {
+	z, ok := s.packers.Get().(*gzip.Writer)
+	if !ok {
+		z, _ = gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // of a level that is known
+	}
+	z.Reset(w)
+	_, _ = z.Write(body) // whoever asked has gone
 	_ = z.Close()
+	s.packers.Put(z)
 }
 
 func matches(r *http.Request, tag string) bool {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/a-h/templ"
@@ -34,7 +35,8 @@ type World struct {
 // site is the page of one process.
 type site struct {
 	World
-	assets assets
+	assets  assets
+	packers sync.Pool // of *gzip.Writer
 }
 
 // view fills one page. What it returns is the JSON, and body shows the same.
