@@ -8,3 +8,6 @@ func Compact(s *Store) error {
 	defer done()
 	return p.disk.Compact(context.Background())
 }
+
+// PrometheusVersion is what clients are told.
+const PrometheusVersion = prometheusVersion

@@ -49,8 +49,8 @@ func (s *Store) Lints() []Lint {
 }
 
 // lintLoaded judges the rules before anything is scraped.
-func (s *Store) lintLoaded() {
-	found := s.lint(context.Background(), s.knownBefore())
+func (s *Store) lintLoaded(ctx context.Context) {
+	found := s.lint(ctx, s.knownBefore(ctx))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.lints = found
@@ -129,7 +129,7 @@ var made = []string{"up", "scrape_duration_seconds", "scrape_samples_scraped", "
 	"scrape_series_added", "scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes", "ALERTS", "ALERTS_FOR_STATE"}
 
 // knownBefore is what collectors export, what jobs there are and what earlier samples have.
-func (s *Store) knownBefore() vocabulary {
+func (s *Store) knownBefore(ctx context.Context) vocabulary {
 	var known Known
 	s.mu.Lock()
 	opt, declared := s.state.opt, s.state.config
@@ -143,7 +143,7 @@ func (s *Store) knownBefore() vocabulary {
 			jobs = append(jobs, job.JobName)
 		}
 	}
-	v := s.seen(context.Background())
+	v := s.seen(ctx)
 	v.seen = false
 	for _, name := range slices.Concat(known.Metrics, made) {
 		v.metrics[name] = true

@@ -111,7 +111,7 @@ func (s *Store) build(life context.Context, declared *config.Config) (err error)
 	s.notifier = notifier.NewManager(&notifier.Options{QueueCapacity: notifyQueue, MaxBatchSize: notifier.DefaultMaxBatchSize,
 		DrainOnShutdown: true, Registerer: s.registry}, declared.GlobalConfig.MetricNameValidationScheme, quiet(s.opt.Log, "notifier"))
 	s.buildRules(life, declared)
-	return s.apply(s.opt, declared)
+	return s.apply(life, s.opt, declared)
 }
 
 // Run scrapes and judges until ctx ends, then closes the store. It returns when nothing of
@@ -150,7 +150,7 @@ func (s *Store) close() error {
 
 // Reload takes another declaration. One that is wrong is refused as a diag.List and the old
 // one stays in force; of a rule file that is wrong the last good text stays in force.
-func (s *Store) Reload(_ context.Context, opt Options) error {
+func (s *Store) Reload(ctx context.Context, opt Options) error {
 	opt.Dir, opt.External, opt.Notify, opt.Log = s.opt.Dir, s.opt.External, s.opt.Notify, s.opt.Log
 	declared, err := declaration(opt)
 	if err != nil {
@@ -159,15 +159,15 @@ func (s *Store) Reload(_ context.Context, opt Options) error {
 	s.mu.Lock()
 	old := s.state
 	s.mu.Unlock()
-	if err := s.apply(opt, declared); err != nil {
-		return errors.Join(err, s.apply(old.opt, old.config))
+	if err := s.apply(ctx, opt, declared); err != nil {
+		return errors.Join(err, s.apply(ctx, old.opt, old.config))
 	}
 	return nil
 }
 
 // apply hands a declaration to everything that follows it. The order is that of Prometheus:
 // who gets targets must know the new declaration before they are found.
-func (s *Store) apply(opt Options, declared *config.Config) error {
+func (s *Store) apply(ctx context.Context, opt Options, declared *config.Config) error {
 	s.mu.Lock()
 	s.state = state{opt: opt, config: declared, loaded: time.Now()}
 	s.mu.Unlock()
@@ -187,7 +187,7 @@ func (s *Store) apply(opt Options, declared *config.Config) error {
 			return fmt.Errorf("%s: %w", take.name, err)
 		}
 	}
-	s.lintLoaded()
+	s.lintLoaded(ctx)
 	return nil
 }
 
