@@ -57,7 +57,7 @@ func sideBySide() error {
 	if given {
 		return nil
 	}
-	return flag.Set("test.parallel", strconv.Itoa(runtime.GOMAXPROCS(0)+2))
+	return flag.Set("test.parallel", strconv.Itoa(runtime.GOMAXPROCS(0)+1))
 }
 
 // build makes the binary that all scripts run, as it ships.
