@@ -93,7 +93,7 @@ func parse() (options, error) {
 	flag.IntVar(&o.series, "series", 100_000, "series of rules")
 	flag.IntVar(&o.alertRules, "alert-rules", 950, "alert rules over them")
 	flag.BoolVar(&o.cold, "cold", false, "drop the page cache before every run on files (root)")
-	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md")
+	flag.BoolVar(&o.write, "write", false, "keep the table as bench/results/DATE.md, or DATE-SUITES.md")
 	flag.Parse()
 	o.cache, err = filepath.Abs(o.cache)
 	return o, err

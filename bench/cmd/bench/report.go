@@ -33,11 +33,20 @@ func (b board) report(ctx context.Context, chosen []part) error {
 	if _, err := os.Stdout.Write(text.Bytes()); err != nil || !b.write {
 		return err
 	}
-	name := filepath.Join(b.source, "bench", "results", time.Now().Format(time.DateOnly)+".md")
+	name := filepath.Join(b.source, "bench", "results", b.file(time.Now()))
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return fmt.Errorf("keep the tables: %w", err)
 	}
 	return os.WriteFile(name, text.Bytes(), 0o644)
+}
+
+// file is the name of the tables: some suites alone do not replace those of all.
+func (o options) file(day time.Time) string {
+	name := day.Format(time.DateOnly)
+	if o.suites != strings.Join(usual(), ",") {
+		name += "-" + strings.ReplaceAll(o.suites, ",", "-")
+	}
+	return name + ".md"
 }
 
 // section prints what was measured in one suite.
