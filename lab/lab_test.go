@@ -146,6 +146,20 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 	}
 }
 
+// lastWord runs the calling test again as a child that kills itself, and returns what it said
+// after a mark.
+func lastWord(t *testing.T, mark string) string {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	child.Env = append(os.Environ(), "LAB_CHILD=1")
+	out, _ := child.Output() // it ends by the signal
+	_, said, found := strings.Cut(string(out), mark)
+	if !found {
+		t.Fatalf("the child said %q", out)
+	}
+	return strings.TrimSpace(said)
+}
+
 // TestServersDieWithTheirParent runs this test binary again, which starts a server
 // and is killed with it.
 func TestServersDieWithTheirParent(t *testing.T) {
@@ -156,13 +170,9 @@ func TestServersDieWithTheirParent(t *testing.T) {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	lab.Need(t, "redis")
-	child := exec.Command(os.Args[0], "-test.run=^TestServersDieWithTheirParent$")
-	child.Env = append(os.Environ(), "LAB_CHILD=1")
-	out, _ := child.Output() // it ends by the signal
-	_, text, found := strings.Cut(string(out), "pid=")
-	pid, err := strconv.Atoi(strings.TrimSpace(text))
-	if !found || err != nil {
-		t.Fatalf("the child said %q", out)
+	pid, err := strconv.Atoi(lastWord(t, "pid="))
+	if err != nil {
+		t.Fatal(err)
 	}
 	until(t, "the server is gone", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -200,13 +210,7 @@ func TestASmallDiskOfAKilledTestIsSweptByTheNext(t *testing.T) {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	lab.Need(t, "root")
-	child := exec.Command(os.Args[0], "-test.run=^TestASmallDiskOfAKilledTestIsSweptByTheNext$")
-	child.Env = append(os.Environ(), "LAB_CHILD=1")
-	out, _ := child.Output() // it ends by the signal
-	_, left, found := strings.Cut(strings.TrimSpace(string(out)), "disk=")
-	if !found {
-		t.Fatalf("the child said %q", out)
-	}
+	left := lastWord(t, "disk=")
 	lab.SmallDisk(t, 1<<20)
 	if _, err := os.Stat(left); !os.IsNotExist(err) {
 		t.Errorf("%s is still there: %v", left, err)

@@ -42,7 +42,7 @@ func Open(ctx context.Context, path string, migrations fs.FS) (*sql.DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(8)
-	db.SetMaxIdleConns(8)
+	db.SetMaxIdleConns(8) // what is parsed belongs to a connection; two, as by default, are closed and opened all the time
 	db.SetConnMaxIdleTime(time.Minute)
 	if err := prepare(ctx, db, migrations); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, errors.Join(err, db.Close()))
