@@ -32,7 +32,7 @@ release-check: ## a release made twice, byte by byte the same; takes ten minutes
 	packaging/release-check $(VERSION)
 
 install: ## what the tests start, when root; else it says what is left out
-	lab/install --postgres 16 --postgres 17 --postgres 18 --clients --minio --compose --image
+	lab/install --postgres 16 --postgres 17 --postgres 18 --clients --minio --compose --image --machine
 
 test: install vet lint ## everything: vet, linter, unit and acceptance tests on real servers
 	UPKEEP_POSTGRES_BINS=$$(lab/install --bins) go test -json -count=1 -timeout 40m ./... | $(SUMMARY)

@@ -71,6 +71,7 @@ func build(dir string) error {
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 ".",
 		Cmds:                commands(),

@@ -13,7 +13,7 @@ import (
 // Need skips the test when a component is missing, with the way to get it; with
 // CI=true a missing component is a failure. Components are "postgres",
 // "postgres 15", "redis", "minio", "docker", "rabbitmq", "celery", "smtp", "neo4j",
-// "cot-studio", "root", or the name of any program.
+// "cot-studio", "machine", "root", or the name of any program.
 func Need(t TB, components ...string) {
 	t.Helper()
 	for _, c := range components {
@@ -71,6 +71,8 @@ func Find(component string) error {
 	case "smtp":
 		_, err := smtpPython()
 		return err
+	case "machine":
+		return findMachine()
 	}
 	_, err := exec.LookPath(name)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"upkeep/internal/diag"
 	"upkeep/internal/service"
 )
@@ -29,13 +31,17 @@ func Find(named []string, getenv func(string) string) []string {
 	if len(named) > 0 {
 		return named
 	}
-	if here := exists(fileName); !here && getenv("UPKEEP_CONFIG") != "" {
+	if here := enterable(".") && exists(fileName); !here && getenv("UPKEEP_CONFIG") != "" {
 		return filepath.SplitList(getenv("UPKEEP_CONFIG"))
 	} else if !here && exists(machineFile) {
 		return []string{machineFile}
 	}
 	return []string{fileName}
 }
+
+// enterable reports whether we may look into a directory. User upkeep may not in the home of who
+// called sudo, and cannot have meant what is there.
+func enterable(dir string) bool { return !errors.Is(unix.Access(dir, unix.X_OK), fs.ErrPermission) }
 
 func exists(path string) bool {
 	_, err := os.Stat(path)

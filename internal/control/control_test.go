@@ -117,6 +117,19 @@ func TestARepositoryThatWasThereIsNotMadeAnew(t *testing.T) {
 	}
 }
 
+func TestARepositoryIsNotMadeAmongOtherFiles(t *testing.T) {
+	l := newLab(t, "repository: {path: here, password: file:password}", "a")
+	for path, text := range map[string]string{"password": "correct horse", "here/letter": "dear all"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(l.path(path)), 0o700), os.WriteFile(l.path(path), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := submit(t, l.open(t), control.Request{Verb: "backup"})
+	if run.Exit != engine.ExitRefused || run.Targets[0].Error.ID != "error.repository-occupied" {
+		t.Errorf("exit %d: %s", run.Exit, describe(run))
+	}
+}
+
 func TestLatestIsTheNewestWholePointOfABackup(t *testing.T) {
 	l := newLab(t, "", "a", "b")
 	app := l.open(t)

@@ -64,12 +64,12 @@ func (a *App) Doctor(ctx context.Context) (Diagnosis, error) {
 }
 
 func (a *App) serving() (*ServeView, error) {
-	last, err := a.Heart().Last()
+	last, alive, err := a.lastBeat()
 	if err != nil || last == nil {
 		return nil, err
 	}
 	now := a.opt.Now()
-	return &ServeView{last.Alive(now), last.PID, last.Started.In(now.Location()), last.At.In(now.Location()), last.Version}, nil
+	return &ServeView{alive, last.PID, last.Started.In(now.Location()), last.At.In(now.Location()), last.Version}, nil
 }
 
 // needsOf are the programs of a target. What it copies or proves without any, upkeep

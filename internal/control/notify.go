@@ -207,8 +207,19 @@ func (a *App) ended(ctx context.Context, run journal.Run) {
 
 // served reports whether serve lives, which delivers what waits: nobody has to wait for it.
 func (a *App) served() bool {
-	last, err := a.Heart().Last()
-	return err == nil && last != nil && last.Alive(a.opt.Now())
+	_, alive, err := a.lastBeat()
+	return err == nil && alive
+}
+
+// lastBeat is the last sign of life of serve, nil where it was stopped or never started, and
+// whether it lives still.
+func (a *App) lastBeat() (last *notify.Beat, alive bool, err error) {
+	last, err = a.Heart().Last()
+	if err != nil || last == nil {
+		return nil, false, err
+	}
+	now, err := notify.ReadUptime()
+	return last, err == nil && last.Alive(now), err
 }
 
 // Heart is the sign of life of serve.

@@ -160,8 +160,8 @@ func (p PingView) args() service.Args {
 // checkServe finds a serve that was killed or hangs: one that was stopped has taken its sign
 // of life away.
 func (a *App) checkServe(v *service.Verdict) error {
-	last, err := a.Heart().Last()
-	if err != nil || last == nil || last.Alive(a.opt.Now()) {
+	last, alive, err := a.lastBeat()
+	if err != nil || last == nil || alive {
 		return err
 	}
 	v.Crit("upkeep.serve-silent", "", service.Args{"pid": last.PID, "since": last.At.Format(time.RFC3339)})

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"upkeep/internal/capability/report"
 	"upkeep/internal/catalogue"
 	"upkeep/internal/engine"
@@ -122,23 +124,38 @@ func (a *App) jobPage(ctx context.Context, req Request) (report.Page, error) {
 	return page, err
 }
 
-// saveReport writes reports/DATE-NAME.FORMAT beside the declaration and returns the paths
-// from there.
+// saveReport writes reports/DATE-NAME.FORMAT and returns the paths: from the declaration where
+// they lie beside it.
 func (a *App) saveReport(ctx context.Context, page report.Page, called string, formats []string) (string, error) {
 	if len(formats) == 0 {
 		formats = []string{"html"}
 	}
-	if err := os.MkdirAll(filepath.Join(a.Config.Base, "reports"), 0o755); err != nil {
-		return "", fmt.Errorf("make the reports directory: %w", err)
+	dir, err := a.reportsDir()
+	if err != nil {
+		return "", err
 	}
 	var saved []string
 	var failed []error
 	for _, format := range formats {
-		name := filepath.Join("reports", page.At.Format(time.DateOnly)+"-"+called+"."+format)
-		err := report.Save(filepath.Join(a.Config.Base, name), func(to io.Writer) error { return a.writePage(ctx, to, page, format, a.opt.Words) })
+		path := filepath.Join(dir, page.At.Format(time.DateOnly)+"-"+called+"."+format)
+		err := report.Save(path, func(to io.Writer) error { return a.writePage(ctx, to, page, format, a.opt.Words) })
 		if failed = append(failed, err); err == nil {
-			saved = append(saved, name)
+			saved = append(saved, strings.TrimPrefix(path, a.Config.Base+string(filepath.Separator)))
 		}
 	}
 	return strings.Join(saved, ", "), errors.Join(failed...)
+}
+
+// reportsDir is reports beside the declaration. Where upkeep may not write there, as its unit in
+// /etc, it is in the state directory.
+func (a *App) reportsDir() (string, error) {
+	beside := filepath.Join(a.Config.Base, "reports")
+	if err := os.MkdirAll(beside, 0o755); err == nil && unix.Access(beside, unix.W_OK) == nil {
+		return beside, nil
+	}
+	own := filepath.Join(a.stateDir, "reports")
+	if err := os.MkdirAll(own, 0o755); err != nil {
+		return "", fmt.Errorf("make the reports directory: %w", err)
+	}
+	return own, nil
 }

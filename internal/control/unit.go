@@ -125,6 +125,8 @@ func (u unit) life() []setting {
 		{"Restart", "on-failure", ""},
 		{"RestartSec", "5s", ""},
 		{"RestartPreventExitStatus", "2", "exit"},
+		{"Environment", "GOTRACEBACK=crash", "crash"},
+		{"LimitCORE", "0", ""},
 		{"WatchdogSec", "60s", "watchdog"},
 		{"TimeoutStartSec", "5min", "start"},
 		{"TimeoutStopSec", "15s", "stop"},

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Heart is the file that says that serve lives, for whoever looks from outside: it is
@@ -19,7 +21,28 @@ type Beat struct {
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
 	At      time.Time `json:"at"`
+	Up      Uptime    `json:"up"`
 	Version string    `json:"version"`
+}
+
+// Uptime is how long a machine has been awake since a boot: nobody sets it, and while the machine
+// sleeps it stands still.
+type Uptime struct {
+	Boot  string        `json:"boot"` // Linux' boot_id
+	Awake time.Duration `json:"awake_ns"`
+}
+
+// ReadUptime reads the uptime of this machine.
+func ReadUptime() (Uptime, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return Uptime{}, fmt.Errorf("read the uptime: %w", err)
+	}
+	var awake unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &awake); err != nil {
+		return Uptime{}, fmt.Errorf("read the uptime: %w", err)
+	}
+	return Uptime{string(bytes.TrimSpace(boot)), time.Duration(awake.Nano())}, nil
 }
 
 // BeatEvery is how often the file is written; one that is older than BeatLimit is that of a
@@ -62,13 +85,10 @@ func (h Heart) Last() (*Beat, error) {
 	return &b, nil
 }
 
-// Alive reports whether the process still beats. One that was killed a moment ago is told by
-// its process, which is gone.
-func (b Beat) Alive(now time.Time) bool {
-	if age := now.Sub(b.At); age > BeatLimit || age < -BeatLimit {
-		return false
-	}
-	return runs(b.PID)
+// Alive reports whether the process still beats, whatever the clock on the wall shows. One that was
+// killed a moment ago is told by its process, which is gone.
+func (b Beat) Alive(now Uptime) bool {
+	return now.Boot == b.Up.Boot && now.Awake-b.Up.Awake <= BeatLimit && runs(b.PID)
 }
 
 // runs reports whether there is such a process that has not ended: one whose parent has not

@@ -18,19 +18,24 @@ func TestASignOfLifeIsThatOfALivingProcess(t *testing.T) {
 	if last, err := heart.Last(); last != nil || err != nil {
 		t.Errorf("before the first: %v, %v", last, err)
 	}
-	beat := notify.Beat{PID: os.Getpid(), Started: noon, At: noon, Version: "1"}
+	up, err := notify.ReadUptime()
+	must(t, err)
+	beat := notify.Beat{PID: os.Getpid(), Started: noon, At: noon, Up: up, Version: "1"}
 	must(t, heart.Beat(beat))
 	last, err := heart.Last()
-	if err != nil || last == nil || last.PID != beat.PID || !last.At.Equal(noon) {
+	if err != nil || last == nil || last.Up != up || last.PID != beat.PID || !last.At.Equal(noon) {
 		t.Fatalf("%+v, %v", last, err)
 	}
-	for after, alive := range map[time.Duration]bool{0: true, 2 * time.Minute: true, 4 * time.Minute: false, -time.Hour: false} {
-		if last.Alive(noon.Add(after)) != alive {
+	for after, alive := range map[time.Duration]bool{0: true, 2 * time.Minute: true, 4 * time.Minute: false} {
+		if last.Alive(notify.Uptime{Boot: up.Boot, Awake: up.Awake + after}) != alive {
 			t.Errorf("%s later it lives: %v", after, !alive)
 		}
 	}
+	if last.Alive(notify.Uptime{Boot: "another", Awake: up.Awake}) {
+		t.Error("it lives after another boot")
+	}
 	last.PID = 1 << 30
-	if last.Alive(noon) {
+	if last.Alive(up) {
 		t.Error("a process that is gone lives")
 	}
 	must(t, heart.Stop())

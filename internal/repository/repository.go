@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -93,15 +93,30 @@ func claim(path string) error {
 	if _, err := os.Stat(formatFile(path)); err == nil {
 		return fmt.Errorf("%s: %w", path, ErrExists)
 	}
-	// A new file system brings lost+found; the others are left by a Create that was
-	// interrupted before there were keys.
-	harmless := []string{"lost+found", ".shards", "kopia.blobcfg.f"}
 	for _, e := range entries {
-		if !slices.Contains(harmless, e.Name()) {
-			return fmt.Errorf("%s holds %q and is no repository: %w", path, e.Name(), service.ErrRefused)
+		if e.Name() != "lost+found" && !unfinished(e.Name()) { // a new file system brings the first
+			return &service.Fault{ID: "error.repository-occupied", Args: service.Args{"path": path, "name": e.Name()},
+				Err: fmt.Errorf("%s holds %q and is no repository: %w", path, e.Name(), service.ErrRefused)}
 		}
 	}
-	return os.Chmod(path, 0o700)
+	return errors.Join(clearUnfinished(path, entries), os.Chmod(path, 0o700))
+}
+
+// unfinished is what a Create leaves that was interrupted before there were keys, and so before
+// there was anything to read with them. kopia writes NAME.tmp.RANDOM and renames it.
+func unfinished(name string) bool {
+	whole, _, half := strings.Cut(name, ".tmp.")
+	return whole == ".shards" || whole == "kopia.blobcfg.f" || half && whole == "kopia.repository.f"
+}
+
+// clearUnfinished removes what is unfinished: kopia takes it for the rest of a damaged repository.
+func clearUnfinished(path string, entries []os.DirEntry) (err error) {
+	for _, e := range entries {
+		if unfinished(e.Name()) {
+			err = errors.Join(err, os.Remove(filepath.Join(path, e.Name())))
+		}
+	}
+	return writeError(err)
 }
 
 // Open opens a repository for reading; the first write opens it for writing. The

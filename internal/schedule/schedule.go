@@ -55,7 +55,7 @@ type World struct {
 const (
 	// look is how often the clock on the wall is read while nothing is due: somebody may
 	// have set it.
-	look = 30 * time.Second
+	look = 5 * time.Second
 	// punctual is how late a turn may be found and still be in time: a restart, or a
 	// machine that stood still for a moment, makes nothing missed.
 	punctual = 2 * time.Minute

@@ -57,7 +57,10 @@ func (m *messenger) beats(ctx context.Context) error {
 	done()
 	m.process.tells(notify.Ready())
 	every(ctx, func() time.Duration { return notify.BeatEvery }, func(context.Context) {
-		err := heart.Beat(notify.Beat{PID: os.Getpid(), Started: m.process.Begun(), At: m.process.Now(), Version: version})
+		up, err := notify.ReadUptime()
+		if err == nil {
+			err = heart.Beat(notify.Beat{PID: os.Getpid(), Started: m.process.Begun(), At: m.process.Now(), Up: up, Version: version})
+		}
 		if err != nil {
 			m.process.Log().Error("sign of life not written", "error", err)
 		}

@@ -271,7 +271,11 @@ func who(getenv func(string) string) string {
 	return fmt.Sprintf("uid %d", os.Getuid())
 }
 
+// newPassword shows a password to a person. What else reads our errors keeps them: a log, a mail.
 func (c *cli) newPassword(path, password string) {
+	if !terminal(c.Err) {
+		password = ""
+	}
 	fmt.Fprintln(c.Err, c.say("cli.new-password", "path", path, "password", password))
 }
 
