@@ -21,15 +21,16 @@ type served struct {
 }
 
 // declared of the machine: what is due at times that the test will set, and copies of data that
-// take a while.
+// take a while and are proven in the confines of the unit.
 const declared = `system: machine
 services:
   data: {kind: files, paths: [/srv/data]}
+  db: {kind: postgres, url: "postgres://shop@127.0.0.1:5432/shop", password: file:password}
 jobs:
   minutely: {at: "* * * * *", do: ["report --day"]}
   quarters: {at: every 6h, do: ["report --day"], missed: all}
   nightly: {at: "02:30", do: ["report --day"]}
-  copies: {at: "21:30", do: [backup], missed: none}
+  copies: {at: "21:30", do: [backup, drill], missed: none}
 `
 
 // TestX28_Machine installs the package in a machine where systemd is the first process, sets its
@@ -80,6 +81,8 @@ func (m served) install() {
 	ran(m.T, "..", []string{"PROGRAM=" + program}, "packaging/release", release, dist, "program", "notice", "sbom", "package")
 	must(m.T, m.machine.Put(m.Context(), filepath.Join(dist, "upkeep_0.0.0~acceptance_amd64.deb"), "/root/upkeep.deb"))
 	m.do("test $(cat /proc/1/comm) = systemd; date -s '2026-11-20 12:00:50'; dpkg -i /root/upkeep.deb; mkdir /srv/data; echo a > /srv/data/a")
+	m.do("cd /; echo secret > /etc/upkeep/password; chgrp upkeep /etc/upkeep/password; chmod 640 /etc/upkeep/password; su postgres -c psql <<'END'\n%s\nEND",
+		"create role shop login superuser password 'secret'; create database shop; \\c shop\ncreate table orders as select * from generate_series(1, 1000)")
 	m.do("cat > /etc/upkeep/upkeep.yaml <<'END'\n%sEND\nsystemctl enable --now upkeep", declared)
 }
 
@@ -191,7 +194,7 @@ func (m served) undoubled(quarters int) {
 }
 
 // powerCut takes the power away while a copy is taken: after the boot systemd starts upkeep, which
-// goes on with the job under its run and takes the copy.
+// goes on with the job under its run, takes the copy and proves it.
 func (m served) powerCut() {
 	m.do("head -c 120M /dev/urandom > /srv/data/big; sync; date -s '2026-11-21 21:29:57'")
 	m.until("a copy begun", func() bool { return m.logged("password was made") })
@@ -203,11 +206,11 @@ func (m served) powerCut() {
 	if got := m.turn("copies"); !strings.Contains(begun, "run="+got.Get("run").String()+" ") || got.Get("state").String() != "ended" {
 		m.Errorf("the turn that began as %q is %s", begun, got.Raw)
 	}
-	point := m.upkeep("points").Get("points.#(complete==true)#.id").Array()
-	if len(point) != 1 {
+	point := m.upkeep("points").Get("points.#(complete==true)#").Array()
+	if len(point) != 1 || point[0].Get("proven").String() == "" {
 		m.Fatalf("the points are %v:\n%s", point, m.do("journalctl -u upkeep -o cat --no-pager; ls -la /var/lib/upkeep/copies"))
 	}
-	m.upkeep("verify " + point[0].String())
+	m.upkeep("verify " + point[0].Get("id").String())
 	m.upkeep("audit-log verify")
 }
 

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// VM is a machine of its own: Debian with systemd as its first process and a clock that a test may
-// set. It is emulated, some ten times slower than the machine below, and reaches no network.
+// VM is a machine of its own: Debian with systemd as its first process, PostgreSQL, and a clock that a
+// test may set. It is emulated, some ten times slower than the machine below, and reaches no network.
 type VM struct {
 	*Server // Kill is a power cut, Start switches it on again; Port is that of its SSH
 }
