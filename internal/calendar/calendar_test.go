@@ -144,6 +144,7 @@ func TestDescribe(t *testing.T) {
 		"every 6h":           "every 6h | 每 6 小时",
 		"every 90m":          "every 1h30m | 每 1 小时 30 分钟",
 		"hourly":             "every hour | 每小时",
+		"* * * * *":          "every minute | 每分钟",
 		"*/5 * * * *":        "every 5 minutes | 每 5 分钟",
 		"0 */6 * * *":        "every day 00:00, 06:00, 12:00, 18:00 | 每天 00:00、06:00、12:00、18:00",
 		"0 3 1-7 * 0":        "day 1–7 of the month or Sunday 03:00 | 每月 1–7 日或周日 03:00",

@@ -27,7 +27,8 @@ func (s Spec) Describe(language string) string {
 // tongue is how a language puts it.
 type tongue struct {
 	never, every                            string
-	everyHour, everyMinutes, atMinutes      string
+	everyHour, everyMinute, everyMinutes    string
+	atMinutes                               string
 	daily, ofMonth, last, nth, inMonths, or string
 	quarter, glue, comma                    string
 	weeks                                   map[int8]string
@@ -37,13 +38,13 @@ type tongue struct {
 }
 
 var tongues = map[string]tongue{
-	"en": {never: "only when asked for", every: "every %s", everyHour: "every hour", everyMinutes: "every %d minutes", atMinutes: "every hour at minute %s",
+	"en": {never: "only when asked for", every: "every %s", everyHour: "every hour", everyMinute: "every minute", everyMinutes: "every %d minutes", atMinutes: "every hour at minute %s",
 		daily: "every day", ofMonth: "day %s of the month", last: "the last day of the month", nth: "the %s %s of the month",
 		inMonths: "in %s", or: "%s or %s", quarter: "the first day of the quarter", glue: " ", comma: ", ",
 		weeks: map[int8]string{1: "first", 2: "second", 3: "third", 4: "fourth", -1: "last"}, units: strings.NewReplacer(),
 		weekdays: [7]string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"},
 		months:   [13]string{"", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}},
-	"zh": {never: "仅在要求时", every: "每 %s", everyHour: "每小时", everyMinutes: "每 %d 分钟", atMinutes: "每小时的第 %s 分",
+	"zh": {never: "仅在要求时", every: "每 %s", everyHour: "每小时", everyMinute: "每分钟", everyMinutes: "每 %d 分钟", atMinutes: "每小时的第 %s 分",
 		daily: "每天", ofMonth: "每月 %s 日", last: "每月最后一天", nth: "每月%s个%s",
 		inMonths: "%s", or: "%s或%s", quarter: "每季度第一天", glue: " ", comma: "、",
 		weeks:    map[int8]string{1: "第一", 2: "第二", 3: "第三", 4: "第四", -1: "最后一"},
@@ -59,7 +60,10 @@ func (t tongue) join(when, times string) string { return when + t.glue + times }
 // inHours is what is due in every hour of every day.
 func (s Spec) inHours(t tongue) string {
 	all := s.minutes
-	for _, step := range []int{1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30} {
+	if all == steps(1) {
+		return t.everyMinute
+	}
+	for _, step := range []int{2, 3, 4, 5, 6, 10, 12, 15, 20, 30} {
 		if all == steps(step) {
 			return fmt.Sprintf(t.everyMinutes, step)
 		}
