@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -187,5 +188,34 @@ func TestLockAtMostIsLongerThanNothing(t *testing.T) {
 	cfg.LockAtMost = quantity.Duration(0)
 	if problems := fmt.Sprint(cfg.Validate()); !strings.Contains(problems, "lock_at_most") {
 		t.Errorf("said %s", problems)
+	}
+}
+
+// A process of somebody else may have a file open whose path is too long to be told; that says
+// nothing of ours.
+func TestAPathThatIsTooLongToBeToldIsNoneOfOurs(t *testing.T) {
+	t.Chdir(t.TempDir())
+	long := strings.Repeat("d", 250)
+	for range 20 {
+		if err := errors.Join(os.Mkdir(long, 0o700), os.Chdir(long)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.Create("master.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd := exec.Command("sleep", "60")
+	cmd.Stdin = f
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
+	if _, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/0", cmd.Process.Pid)); !errors.Is(err, syscall.ENAMETOOLONG) {
+		t.Fatalf("its path is told: %v", err)
+	}
+	if all, err := whoOpens(t.Context(), map[string]bool{"master.lock": true}); err != nil || len(all.found) > 0 {
+		t.Errorf("%+v, %v", all, err)
 	}
 }

@@ -117,6 +117,9 @@ func ofKernel(pid int) bool {
 func openedAs(pid int, descriptor string, names map[string]bool) (o opener, err error) {
 	dir := filepath.Join(procDir, strconv.Itoa(pid))
 	link, err := os.Readlink(filepath.Join(dir, "fd", descriptor))
+	if errors.Is(err, unix.ENAMETOOLONG) {
+		return o, nil // longer than any path that a file of ours can be opened by
+	}
 	if err != nil {
 		return o, err
 	}
