@@ -20,8 +20,8 @@ type VM struct {
 	*Server // Kill is a power cut, Start switches it on again; Port is that of its SSH
 }
 
-// bootPatience bounds a boot, which takes 15 s on a free machine.
-const bootPatience = 3 * time.Minute
+// bootPatience bounds a boot, which takes 15 s on a free machine and four times that beside other tests.
+const bootPatience = 5 * time.Minute
 
 // Machine boots one for the length of a test.
 func Machine(t TB) VM {
