@@ -35,7 +35,7 @@ install: ## what the tests start, when root; else it says what is left out
 	lab/install --postgres 16 --postgres 17 --postgres 18 --clients --minio --compose --image --machine
 
 test: install vet lint ## everything: vet, linter, unit and acceptance tests on real servers
-	UPKEEP_POSTGRES_BINS=$$(lab/install --bins) go test -json -count=1 -timeout 40m ./... | $(SUMMARY)
+	UPKEEP_POSTGRES_BINS=$$(lab/install --bins) go test -json -count=1 -timeout 60m ./... | $(SUMMARY)
 
 vet:
 	go vet ./...
