@@ -198,7 +198,7 @@ func (m served) undoubled(quarters int) {
 func (m served) powerCut() {
 	m.do("head -c 60M /dev/urandom > /srv/data/big; sync; date -s '2026-11-21 21:29:57'")
 	m.until("a copy begun", func() bool { return m.logged("password was made") })
-	begun := m.do("journalctl -u upkeep -o cat > log; ! grep -F $(cat /var/lib/upkeep/copies.password) log; ! grep 'job ended job=copies' log; grep 'job begins job=copies' log")
+	begun := m.do("journalctl -u upkeep -o cat > log; if grep -F -e $(cat /var/lib/upkeep/copies.password) -e 'job ended job=copies' log; then exit 1; fi; grep 'job begins job=copies' log")
 	must(m.T, m.machine.Kill())
 	must(m.T, m.machine.Start(m.Context()))
 	m.until("the job ended after the boot", func() bool { return m.logged("job ended job=copies") })
