@@ -1,9 +1,11 @@
 package acceptance
 
 import (
+	"archive/tar"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +34,7 @@ func TestX28_Release(t *testing.T) {
 
 	t.Run("sums", func(t *testing.T) { ran(t, dist, nil, "sha256sum", "--quiet", "-c", "SHA256SUMS") })
 	t.Run("reproducible", func(t *testing.T) { reproducible(t, program, dist) })
+	t.Run("base", func(t *testing.T) { rootsAlone(t, base) })
 	t.Run("sbom", func(t *testing.T) { sbom(t, dist) })
 	t.Run("package", func(t *testing.T) { installed(t, base, dist) })
 	t.Run("unit", func(t *testing.T) { units(t) })
@@ -68,6 +71,28 @@ func reproducible(t *testing.T, program, dist string) {
 	ran(t, "..", []string{"PROGRAM=" + again}, "packaging/release", release, twice, "program", "notice", "sbom", "package")
 	for _, name := range []string{"upkeep_0.0.0~acceptance_amd64.deb", "upkeep-" + release + "-linux-amd64.cdx.json", "upkeep-" + release + "-linux-amd64.NOTICE"} {
 		same(t, filepath.Join(dist, name), filepath.Join(twice, name))
+	}
+}
+
+// rootsAlone wants every file of the base to be root's: that of another user is one which apt left
+// behind, or not, by the rights of the directory in which the base was made.
+func rootsAlone(t *testing.T, base string) {
+	file, err := os.Open(base)
+	must(t, err)
+	defer file.Close()
+	files := 0
+	for packed := tar.NewReader(file); ; files++ {
+		head, err := packed.Next()
+		if err == io.EOF {
+			break
+		}
+		must(t, err)
+		if head.Uid != 0 {
+			t.Errorf("%s belongs to user %d", head.Name, head.Uid)
+		}
+	}
+	if files < 1000 {
+		t.Errorf("the base has %d files", files)
 	}
 }
 
