@@ -27,11 +27,32 @@ const bodyLimit = 10 << 20
 // tenth of Prometheus' own.
 const notifyQueue = 1000
 
-// finder follows where targets are.
-type finder struct{ *discovery.Manager }
+// finder follows where targets are, from the first declaration that names any: a manager that runs
+// wakes the process ten times a second.
+type finder struct {
+	*discovery.Manager
+	named chan struct{} // holds one when there is something to follow
+}
 
-// run ends with the context that the finder was made with, which is its only error.
-func (f finder) run() { _ = f.Run() }
+func (f finder) apply(found map[string]discovery.Configs) error {
+	if len(found) > 0 {
+		select {
+		case f.named <- struct{}{}:
+		default:
+		}
+	}
+	return f.ApplyConfig(found)
+}
+
+// run ends with the context that the finder was made with, which is its only error, or with ctx
+// before there was anything to follow.
+func (f finder) run(ctx context.Context) {
+	select {
+	case <-f.named:
+		_ = f.Run()
+	case <-ctx.Done():
+	}
+}
 
 // scraping hands the manager to remote write, which sends what kind each metric is.
 type scraping struct{ *Store }
@@ -44,7 +65,8 @@ func (s *Store) buildScraping(life context.Context) (err error) {
 		return err
 	}
 	finds := func(name string) finder {
-		return finder{discovery.NewManager(life, quiet(s.opt.Log, name), s.registry, metrics, discovery.Name(name))}
+		manager := discovery.NewManager(life, quiet(s.opt.Log, name), s.registry, metrics, discovery.Name(name))
+		return finder{manager, make(chan struct{}, 1)}
 	}
 	s.find, s.findAlso = finds("targets"), finds("alertmanagers")
 	s.scrape, err = scrape.NewManager(&scrape.Options{DiscoveryReloadOnStartup: true}, quiet(s.opt.Log, "scrape"),
@@ -61,7 +83,7 @@ func (s *Store) findTargets(c *config.Config) error {
 	for _, job := range jobs {
 		found[job.JobName] = job.ServiceDiscoveryConfigs
 	}
-	return s.find.ApplyConfig(found)
+	return s.find.apply(found)
 }
 
 func (s *Store) findAlertmanagers(c *config.Config) error {
@@ -69,7 +91,7 @@ func (s *Store) findAlertmanagers(c *config.Config) error {
 	for name, am := range c.AlertingConfig.AlertmanagerConfigs.ToMap() {
 		found[name] = am.ServiceDiscoveryConfigs
 	}
-	return s.findAlso.ApplyConfig(found)
+	return s.findAlso.apply(found)
 }
 
 // Target is one address that is scraped.

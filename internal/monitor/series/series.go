@@ -119,7 +119,8 @@ func (s *Store) build(life context.Context, declared *config.Config) (err error)
 func (s *Store) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	for _, part := range []func(){
-		s.find.run, s.findAlso.run,
+		func() { s.find.run(ctx) },
+		func() { s.findAlso.run(ctx) },
 		func() { _ = s.scrape.Run(s.find.SyncCh()) }, // never fails
 		func() { s.notifier.Run(s.findAlso.SyncCh()) },
 		s.rules.Run,

@@ -308,6 +308,22 @@ func TestWrongDeclarationLeavesTheOldOne(t *testing.T) {
 	}
 }
 
+// Nobody looks for targets before any is declared: those of a later declaration are found all the same.
+func TestTargetsComeAndGoWithTheDeclaration(t *testing.T) {
+	s := start(t, series.Options{})
+	for _, want := range []int{0, 1, 0, 1} {
+		opt := series.Options{}
+		if want > 0 {
+			opt.Scrape = scrapes(t, "web", target(t, "a 1\n"))
+		}
+		if err := s.Reload(t.Context(), opt); err != nil {
+			t.Fatal(err)
+		}
+		until(t, fmt.Sprintf("%d targets", want), func() bool { return len(s.Targets()) == want })
+	}
+	until(t, "scraped", func() bool { _, ok := value(t, s, "a"); return ok })
+}
+
 func metric(name string, v float64, labels ...string) *dto.MetricFamily {
 	m := &dto.Metric{Gauge: &dto.Gauge{Value: proto.Float64(v)}}
 	for i := 0; i < len(labels); i += 2 {
