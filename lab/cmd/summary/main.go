@@ -1,16 +1,18 @@
 // Command summary reads the output of "go test -json" and prints what a person
 // wants to know: each package, each failure with its output, each skipped test
-// with its reason, and one line of numbers. It ends with 1 when a test failed, and
+// with its reason, the slowest tests, and one line of numbers. It ends with 1 when a test failed, and
 // with -no-skips also when one was skipped: a skipped test has shown nothing.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -37,6 +39,7 @@ type tally struct {
 	out                      io.Writer
 	passed, failed, packages int
 	skipped                  []string
+	took                     []event                     // that have ended
 	said                     map[string]*strings.Builder // output of tests and packages that have not ended
 }
 
@@ -56,6 +59,7 @@ func summarize(in io.Reader, out io.Writer, noSkips bool) (bool, error) {
 	for _, one := range t.skipped {
 		fmt.Fprintln(out, "SKIP", one)
 	}
+	t.slowest()
 	fmt.Fprintf(out, "%d tests passed, %d failed, %d skipped, %d packages\n", t.passed, t.failed, len(t.skipped), t.packages)
 	if noSkips && len(t.skipped) > 0 {
 		fmt.Fprintln(out, "skipped tests count as failed here (CI=true)")
@@ -112,6 +116,20 @@ func (t *tally) end(e event, text string) {
 		t.skipped = append(t.skipped, name+": "+reason(text))
 	default:
 		t.passed++
+	}
+	if e.Test != "" {
+		t.took = append(t.took, e)
+	}
+}
+
+// slowest names the tests that took longest, of those that ran side by side as long as they ran.
+func (t *tally) slowest() {
+	const most, least = 20, 10 // tests, seconds
+	slices.SortStableFunc(t.took, func(a, b event) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
+	for _, e := range t.took[:min(most, len(t.took))] {
+		if e.Elapsed >= least {
+			fmt.Fprintf(t.out, "slow %6.1f s  %s %s\n", e.Elapsed, e.Package, e.Test)
+		}
 	}
 }
 

@@ -21,6 +21,8 @@ func TestSummaryJudgesARun(t *testing.T) {
 {"ImportPath":"p","Action":"build-fail"}
 {"Action":"fail","Package":"p","Elapsed":0}
 `
+	slow := `{"Action":"pass","Package":"p","Test":"TestD","Elapsed":12.5}
+` + pass
 	cases := []struct {
 		name, in string
 		noSkips  bool
@@ -32,6 +34,7 @@ func TestSummaryJudgesARun(t *testing.T) {
 		{"a skip fails where none is allowed", skip, true, false, "count as failed"},
 		{"a failure is shown with its output", fail, false, false, "two is not three"},
 		{"a package that does not compile fails", broken, false, false, "undefined: x"},
+		{"a slow test is named", slow, true, true, "slow   12.5 s  p TestD"},
 		{"nothing run is not well", "", false, false, "0 packages"},
 	}
 	for _, c := range cases {
