@@ -8,6 +8,7 @@ import (
 	"upkeep/internal/capability/crontab"
 	"upkeep/internal/capability/data"
 	"upkeep/internal/capability/drill"
+	"upkeep/internal/capability/hostfiles"
 	"upkeep/internal/capability/initialize"
 	"upkeep/internal/capability/logs"
 	"upkeep/internal/capability/maintain"
@@ -44,12 +45,11 @@ func Texts(kinds *service.Registry, surface ...catalogue.Source) (*catalogue.Cat
 		catalogue.Source{Prefix: "config", Text: config.Text()},
 		catalogue.Source{Prefix: "alertfile", Text: alertfile.Text()},
 		catalogue.Source{Prefix: "upkeep", Text: selfText},
-		catalogue.Source{Prefix: "unit", Text: unitText},
 		catalogue.Source{Prefix: "assertion", Text: inventory.Words()},
 		catalogue.Source{Prefix: "check", Text: check.Words()},
 		catalogue.Source{Prefix: "backup", Text: backup.Words()},
 		catalogue.Source{Prefix: "crontab", Text: crontab.Words()},
-		catalogue.Source{Prefix: "cron", Text: cronText},
+		catalogue.Source{Prefix: "hostfiles", Text: hostfiles.Words()},
 		catalogue.Source{Prefix: "verify", Text: verify.Words()},
 		catalogue.Source{Prefix: "drill", Text: drill.Words()},
 		catalogue.Source{Prefix: "restore", Text: restore.Words()},

@@ -62,9 +62,9 @@ func (a *App) PrometheusFiles() ([]File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the scrape configuration: %w", err)
 	}
-	files := []File{{dir + "upkeep.yml", string(text)}}
+	files := []File{{Path: dir + "upkeep.yml", Text: string(text)}}
 	for _, rules := range a.Rules() {
-		files = append(files, File{dir + "upkeep-rules/" + rules.Path, rules.Text})
+		files = append(files, File{Path: dir + "upkeep-rules/" + rules.Path, Text: rules.Text})
 	}
 	return files, nil
 }
@@ -72,10 +72,10 @@ func (a *App) PrometheusFiles() ([]File, error) {
 // Rules are the alert rules that come with upkeep itself and with the declared kinds: a file
 // each, named after it.
 func (a *App) Rules() []File {
-	files := []File{{selfKind + ".yaml", string(SelfRules())}}
+	files := []File{{Path: selfKind + ".yaml", Text: string(SelfRules())}}
 	for _, k := range a.kinds() {
 		if len(k.Rules()) > 0 {
-			files = append(files, File{k.Name() + ".yaml", string(k.Rules())})
+			files = append(files, File{Path: k.Name() + ".yaml", Text: string(k.Rules())})
 		}
 	}
 	return files
@@ -111,7 +111,7 @@ func (a *App) AlertmanagerFiles() ([]File, error) {
 	const path = "/etc/alertmanager/alertmanager.yml"
 	if own := a.Config.Monitor.Alertmanager; own != "" {
 		text, err := os.ReadFile(own)
-		return []File{{path, string(text)}}, err
+		return []File{{Path: path, Text: string(text)}}, err
 	}
 	r := alertmanagerReceiver{Name: selfKind}
 	if mail := a.Config.Notify.Email; mail != nil {
@@ -127,7 +127,7 @@ func (a *App) AlertmanagerFiles() ([]File, error) {
 	}
 	text, err := yaml.Marshal(alertmanagerConfig{Receivers: []alertmanagerReceiver{r},
 		Route: map[string]any{"receiver": r.Name, "group_by": []string{"alertname", "system"}, "group_wait": "30s", "group_interval": "5m", "repeat_interval": "4h"}})
-	return []File{{path, string(text)}}, err
+	return []File{{Path: path, Text: string(text)}}, err
 }
 
 func (a *App) mail(m *config.Email) (map[string]any, error) {
@@ -183,7 +183,7 @@ func (a *App) GrafanaFiles() ([]File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", path, err)
 		}
-		files = append(files, File{dir + path, string(text)})
+		files = append(files, File{Path: dir + path, Text: string(text)})
 	}
 	slices.SortFunc(files, func(x, y File) int { return strings.Compare(x.Path, y.Path) })
 	overview, err := a.dashboardFile("upkeep-overview", "upkeep", "", SelfPanels())
@@ -211,5 +211,5 @@ func (a *App) dashboardFile(uid, title, job string, panels []byte) (File, error)
 	}
 	d := dashboard.Dashboard{UID: uid, Title: title, Language: a.opt.Words.Lang(), Job: job, Panels: parsed}
 	text, err := d.JSON()
-	return File{filepath.Join("/etc/grafana/provisioning/dashboards/upkeep", uid+".json"), string(text)}, err
+	return File{Path: filepath.Join("/etc/grafana/provisioning/dashboards/upkeep", uid+".json"), Text: string(text)}, err
 }

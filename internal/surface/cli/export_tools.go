@@ -17,12 +17,11 @@ type exporter struct {
 	make func(app *control.App) ([]control.File, error)
 }
 
-// exporters is the list of upkeep export. Those of one tool are its files together.
+// exporters is the list of upkeep export.
 func exporters() []exporter {
 	return []exporter{
-		{"systemd", serveUnit},
-		{"systemd", jobTimers},
-		{"crontab", jobLines},
+		{"systemd", (*control.App).SystemdFiles},
+		{"crontab", (*control.App).CrontabFiles},
 		{"prometheus", (*control.App).PrometheusFiles},
 		{"alertmanager", (*control.App).AlertmanagerFiles},
 		{"grafana", (*control.App).GrafanaFiles},
@@ -30,59 +29,24 @@ func exporters() []exporter {
 	}
 }
 
-// serveUnit is for this very program.
-func serveUnit(app *control.App) ([]control.File, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find the program itself: %w", err)
-	}
-	return app.ServeUnit(program)
-}
-
-// jobTimers are for this very program.
-func jobTimers(app *control.App) ([]control.File, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find the program itself: %w", err)
-	}
-	return app.Timers(program)
-}
-
-// jobLines are for this very program.
-func jobLines(app *control.App) ([]control.File, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find the program itself: %w", err)
-	}
-	return app.CrontabLines(program)
-}
-
 func (c *cli) exportCommand() *cobra.Command {
 	group := c.group("tools")
 	group.Use = "export"
 	out := group.PersistentFlags().String("out", "", c.say("cli.flag-export-out"))
-	makers := map[string][]exporter{}
 	for _, e := range exporters() {
-		if makers[e.tool] == nil {
-			group.AddCommand(c.exportTool(e.tool, out, func() []exporter { return makers[e.tool] }))
-		}
-		makers[e.tool] = append(makers[e.tool], e)
+		group.AddCommand(c.exportTool(e, out))
 	}
 	return group
 }
 
-func (c *cli) exportTool(tool string, out *string, makers func() []exporter) *cobra.Command {
-	cmd := c.command("export-"+tool, "")
-	cmd.Use, cmd.Args = tool, cobra.NoArgs
+func (c *cli) exportTool(e exporter, out *string) *cobra.Command {
+	cmd := c.command("export-"+e.tool, "")
+	cmd.Use, cmd.Args = e.tool, cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.with(cmd.Context(), func(app *control.App) error {
-			files := []control.File{}
-			for _, e := range makers() {
-				made, err := e.make(app)
-				if err != nil {
-					return err
-				}
-				files = append(files, made...)
+			files, err := e.make(app)
+			if err != nil {
+				return err
 			}
 			return c.putFiles(files, *out)
 		})

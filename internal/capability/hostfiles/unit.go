@@ -1,7 +1,6 @@
-package control
+package hostfiles
 
 import (
-	_ "embed"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,42 +9,29 @@ import (
 	"upkeep/internal/service"
 )
 
-//go:embed unit.yaml
-var unitText []byte
-
-// File is something to put in a place of another tool's.
-type File struct {
-	Path string `json:"path"`
-	Text string `json:"text"`
-}
-
-// unitUser is whom the package makes. machineState is its home.
+// unitUser is whom the package makes.
 const unitUser = "upkeep"
 
 // setting is one line of a unit; why is the message with its reason, where it needs one. Without
 // a key it is the reason alone.
 type setting struct{ key, value, why string }
 
-// ServeUnit is the systemd unit of upkeep serve for this system: shut in, but for what its
-// targets need, each with its reason. A restore needs more and is for a person to run.
-func (a *App) ServeUnit(program string) ([]File, error) {
-	declaration, err := filepath.Abs(a.Config.File)
-	if err != nil {
-		return nil, fmt.Errorf("find the declaration: %w", err)
-	}
-	u := unit{app: a, reach: a.reach(), declaration: declaration, program: program}
-	return []File{{Path: "/etc/systemd/system/upkeep.service", Text: u.text()}}, nil
+// Unit is the systemd unit of upkeep serve: shut in, but for what its targets need, each with its
+// reason. A restore needs more and is for a person to run.
+func (s System) Unit() []File {
+	u := unit{System: s, reach: s.reach()}
+	return []File{{Path: "/etc/systemd/system/upkeep.service", Text: u.text()}}
 }
 
 // reach sums up what all targets need, with absolute paths that hold no pattern.
-func (a *App) reach() (all service.Reach) {
-	for _, s := range a.Config.Services {
-		one := s.Reach()
+func (s System) reach() (all service.Reach) {
+	for _, declared := range s.Config.Services {
+		one := declared.Reach()
 		for _, path := range one.Reads {
-			all.Reads = append(all.Reads, a.fixed(path))
+			all.Reads = append(all.Reads, s.fixed(path))
 		}
 		for _, path := range one.Writes {
-			all.Writes = append(all.Writes, a.fixed(path))
+			all.Writes = append(all.Writes, s.fixed(path))
 		}
 		if one.Socket != "" {
 			all.Socket = one.Socket
@@ -58,8 +44,8 @@ func (a *App) reach() (all service.Reach) {
 }
 
 // fixed is a path up to the first part with a pattern in it.
-func (a *App) fixed(path string) string {
-	path = a.Config.Resolve(path)
+func (s System) fixed(path string) string {
+	path = s.Config.Resolve(path)
 	if i := strings.IndexAny(path, "*?[{"); i >= 0 {
 		return filepath.Dir(path[:i] + "x")
 	}
@@ -67,15 +53,13 @@ func (a *App) fixed(path string) string {
 }
 
 type unit struct {
-	app         *App
-	reach       service.Reach
-	declaration string
-	program     string
+	System
+	reach service.Reach
 }
 
 func (u unit) text() string {
-	var b strings.Builder
-	b.WriteString(u.comment("unit.head", service.Args{"state": u.state(), "repository": u.repository(), "user": unitUser}))
+	l := u.lines()
+	l.comment("unit-head", service.Args{"state": u.State, "repository": u.Repository, "user": unitUser})
 	for _, section := range []struct {
 		name     string
 		settings []setting
@@ -84,23 +68,21 @@ func (u unit) text() string {
 		{"Service", slices.Concat(u.life(), u.rights(), u.places(), u.shutIn())},
 		{"Install", []setting{{"WantedBy", "multi-user.target", ""}}},
 	} {
-		fmt.Fprintf(&b, "\n[%s]\n", section.name)
+		fmt.Fprintf(l, "\n[%s]\n", section.name)
 		for _, s := range section.settings {
-			if s.why != "" {
-				b.WriteString(u.comment("unit."+s.why, nil))
-			}
-			if s.key != "" {
-				fmt.Fprintf(&b, "%s=%s\n", s.key, s.value)
-			}
+			l.setting(s)
 		}
 	}
-	return b.String()
+	return l.String()
 }
 
-// comment is a message, each of its lines behind a #.
-func (u unit) comment(id string, args service.Args) string {
-	said := strings.TrimSpace(u.app.opt.Words.Message(id, args))
-	return "# " + strings.ReplaceAll(said, "\n", "\n# ") + "\n"
+func (l *lines) setting(s setting) {
+	if s.why != "" {
+		l.comment(s.why, nil)
+	}
+	if s.key != "" {
+		fmt.Fprintf(l, "%s=%s\n", s.key, s.value)
+	}
 }
 
 func (u unit) about() []setting {
@@ -109,18 +91,18 @@ func (u unit) about() []setting {
 		after += " docker.service"
 	}
 	return []setting{
-		{"Description", "upkeep: " + escaped(u.app.Config.System), ""},
+		{"Description", "upkeep: " + escaped(u.Config.System), ""},
 		{"Documentation", "man:upkeep-serve(1)", ""},
 		{"Wants", "network-online.target", ""},
 		{"After", after, ""},
-		{"AssertPathExists", escaped(u.declaration), ""},
+		{"AssertPathExists", escaped(u.Declaration), ""},
 	}
 }
 
 func (u unit) life() []setting {
 	return []setting{
 		{"Type", "notify", ""},
-		{"ExecStart", fmt.Sprintf("%s serve -f %s", quoted(u.program), quoted(u.declaration)), ""},
+		{"ExecStart", fmt.Sprintf("%s serve -f %s", quoted(u.Program), quoted(u.Declaration)), ""},
 		{"ExecReload", "/bin/kill -HUP $MAINPID", ""},
 		{"Restart", "on-failure", ""},
 		{"RestartSec", "5s", ""},
@@ -165,18 +147,11 @@ func (u unit) capabilities() (all []setting) {
 	return append(all, setting{"CapabilityBoundingSet", some, ""}, setting{"AmbientCapabilities", some, ""})
 }
 
-func (u unit) state() string {
-	if u.app.Config.State == "" {
-		return machineState
-	}
-	return u.app.stateDir
-}
-
 // places are where it may write, and what it sees.
 func (u unit) places() []setting {
 	all := []setting{{"UMask", "0077", ""}}
 	writes := u.writes()
-	if u.state() == machineState {
+	if u.State == u.Home {
 		all = append(all, setting{"StateDirectory", "upkeep", ""}, setting{"StateDirectoryMode", "0700", ""})
 	}
 	all = append(all, setting{"ProtectSystem", "strict", "writes"})
@@ -196,19 +171,19 @@ func (u unit) places() []setting {
 
 // sharesScratch says that an engine mounts directories of /var/tmp into containers, where it
 // cannot see a private one.
-func (u unit) sharesScratch() bool { return u.reach.Socket != "" && u.app.Config.Scratch.Dir == "" }
+func (u unit) sharesScratch() bool { return u.reach.Socket != "" && u.Config.Scratch.Dir == "" }
 
 // writes are the paths for ReadWritePaths. One that may not exist yet has a dash before it.
 func (u unit) writes() []string {
 	var all []string
 	add := func(mark string, paths ...string) {
 		for _, path := range paths {
-			if written := quoted(mark + path); path != "" && !within(path, machineState) && !slices.Contains(all, written) {
+			if written := quoted(mark + path); path != "" && !within(path, u.Home) && !slices.Contains(all, written) {
 				all = append(all, written)
 			}
 		}
 	}
-	add("", u.state(), u.repository(), u.app.Config.Scratch.Dir)
+	add("", u.State, u.Repository, u.Config.Scratch.Dir)
 	add("-", u.reach.Writes...)
 	if u.sharesScratch() {
 		add("", "/var/tmp")
@@ -216,17 +191,9 @@ func (u unit) writes() []string {
 	return all
 }
 
-// repository is where copies lie when the unit runs.
-func (u unit) repository() string {
-	if u.app.Config.Repository.Path == "" {
-		return "" // below the state
-	}
-	return u.app.RepositoryPath()
-}
-
 // inHome says that something which is read lies where ProtectHome=yes would hide it.
 func (u unit) inHome() bool {
-	paths := append(slices.Concat(u.reach.Reads, u.writes()), u.declaration, u.state(), u.repository(), u.reach.Socket)
+	paths := append(slices.Concat(u.reach.Reads, u.writes()), u.Declaration, u.State, u.Repository, u.reach.Socket)
 	return slices.ContainsFunc(paths, func(path string) bool {
 		return slices.ContainsFunc([]string{"/home", "/root", "/run/user"}, func(dir string) bool { return within(path, dir) })
 	})
@@ -239,7 +206,7 @@ func within(path, dir string) bool {
 
 // prints says that some job makes a PDF.
 func (u unit) prints() bool {
-	for _, job := range u.app.Config.Jobs {
+	for _, job := range u.Config.Jobs {
 		if slices.ContainsFunc(job.Do, func(verb string) bool { return strings.Contains(verb, "pdf") }) {
 			return true
 		}

@@ -1,4 +1,4 @@
-package control
+package hostfiles
 
 import (
 	"fmt"
@@ -8,29 +8,28 @@ import (
 	"upkeep/internal/service"
 )
 
-// LogrotateFiles do with log files what their declarations ask for. Without any there is one
-// that says so.
-func (a *App) LogrotateFiles() ([]File, error) {
+// Logrotate does with log files what their declarations ask for. Without any it says so.
+func (s System) Logrotate() []File {
 	var b strings.Builder
-	for _, s := range a.Config.Services {
-		if r, asked := service.RotationOf(s.Config); asked {
-			a.rotate(&b, s.Name, r)
+	for _, declared := range s.Config.Services {
+		if r, asked := service.RotationOf(declared.Config); asked {
+			s.rotate(&b, declared.Name, r)
 		}
 	}
 	if b.Len() == 0 {
 		b.WriteString("# no service of kind logs has rotate:\n")
 	}
-	return []File{{"/etc/logrotate.d/upkeep-" + a.Config.System, b.String()}}, nil
+	return []File{{Path: "/etc/logrotate.d/upkeep-" + s.Config.System, Text: b.String()}}
 }
 
-func (a *App) rotate(b *strings.Builder, name string, r service.Rotation) {
+func (s System) rotate(b *strings.Builder, name string, r service.Rotation) {
 	var paths []string
 	for _, path := range r.Paths {
 		if strings.Contains(path, "**") || strings.ContainsAny(path, "{}") {
 			fmt.Fprintf(b, "# %s: left out, because logrotate knows neither ** nor {a,b}: %s\n", name, path)
 			continue
 		}
-		paths = append(paths, `"`+a.Config.Resolve(path)+`"`)
+		paths = append(paths, `"`+s.Config.Resolve(path)+`"`)
 	}
 	if len(paths) == 0 {
 		return
