@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -110,11 +111,21 @@ func (in *Instance) judgePresence(ctx context.Context, f *found, v *service.Verd
 		return err
 	}
 	if last == 0 {
-		v.Warn("no-match", "", service.Args{"paths": in.cfg.Paths})
+		v.Warn("no-match", "", service.Args{"paths": in.cfg.Paths, "instead": in.insides()})
 	} else {
 		v.Crit("vanished", "", service.Args{"paths": in.cfg.Paths, "ago": in.env.Now().Sub(time.Unix(last, 0)).Seconds()})
 	}
 	return nil
+}
+
+// insides are patterns for what lies in directories that are declared as if they were files.
+func (in *Instance) insides() (patterns []string) {
+	for i, pattern := range in.patterns {
+		if info, err := os.Stat(pattern); err == nil && info.IsDir() {
+			patterns = append(patterns, strings.TrimRight(in.cfg.Paths[i], "/")+"/*.log")
+		}
+	}
+	return patterns
 }
 
 // judgeSizes says which file is the biggest, and which have outgrown their limit so

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -509,6 +510,18 @@ func TestGrowthAndLossShow(t *testing.T) {
 	wantFindings(t, in, "")
 	must(t, os.Remove(dir+"/app.log"))
 	wantFindings(t, in, "vanished")
+}
+
+// A directory that is declared as if it were a file is told from a path where nothing is.
+func TestADirectoryIsNoLogFile(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string][]string{dir: {dir + "/*.log"}, dir + "/": {dir + "/*.log"}, dir + "/none": nil} {
+		v, err := opened(t, Config{Paths: []string{path}}).Check(t.Context())
+		must(t, err)
+		if len(v.Findings) != 1 || v.Findings[0].ID != "no-match" || !slices.Equal(v.Findings[0].Args["instead"].([]string), want) {
+			t.Errorf("%s: %+v", path, v.Findings)
+		}
+	}
 }
 
 func wantFindings(t *testing.T, in *Instance, want string) {
