@@ -127,6 +127,11 @@ func TestWhatIsNoTime(t *testing.T) {
 			t.Errorf("%q was read as %s", bad, s.Describe("en"))
 		}
 	}
+	for bad, why := range map[string]string{"61 3 * * *": "above maximum (59)", "@fortnightly": "@fortnightly", "every other day at noon": "must be a time such as"} {
+		if _, err := calendar.Parse(bad); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%q: %v, want %q", bad, err, why)
+		}
+	}
 	if next := (calendar.Spec{}).Next(time.Now()); !next.IsZero() {
 		t.Errorf("never comes at %s", next)
 	}

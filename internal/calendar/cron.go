@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 // cronLine reads the five fields of a crontab, or @daily and its like. The fields are
 // the library's to read; when they are due is Next's.
-func cronLine(text string) (Spec, bool) {
+func cronLine(text string) (Spec, error) {
 	fields := strings.Fields(text)
 	zoned := len(fields) > 0 && (strings.HasPrefix(fields[0], "TZ=") || strings.HasPrefix(fields[0], "CRON_TZ="))
 	at := fields
@@ -18,14 +19,14 @@ func cronLine(text string) (Spec, bool) {
 		at = fields[1:]
 	}
 	if len(at) == 0 {
-		return Spec{}, false // the library would panic
+		return Spec{}, errNoTurn // the library would panic
 	}
 	if len(at) == 5 {
 		at[4] = sundays(at[4])
 	}
 	read, err := cron.ParseStandard(strings.Join(fields, " "))
 	if err != nil {
-		return Spec{}, false
+		return Spec{}, err
 	}
 	switch read := read.(type) {
 	case *cron.SpecSchedule:
@@ -33,11 +34,21 @@ func cronLine(text string) (Spec, bool) {
 		if zoned {
 			s.zone, s.fixed = read.Location, true
 		}
-		return s, true
+		return s, nil
 	case cron.ConstantDelaySchedule:
-		return Spec{every: read.Delay}, read.Delay >= time.Minute
+		if read.Delay >= time.Minute {
+			return Spec{every: read.Delay}, nil
+		}
 	}
-	return Spec{}, false
+	return Spec{}, errNoTurn
+}
+
+var errNoTurn = errors.New("comes at no minute")
+
+// meansCron reports whether a text looks as if it was meant for cron.
+func meansCron(text string) bool {
+	fields := strings.Fields(text)
+	return len(fields) == 5 && strings.ContainsAny(text[:1], "0123456789*") || strings.HasPrefix(text, "@")
 }
 
 func ofFields(read *cron.SpecSchedule, at []string) Spec {

@@ -18,10 +18,14 @@ var forms = regexp.MustCompile(`(?i)^(?:every (\w+)|(hourly)|(daily|weekly|month
 func Parse(written string) (Spec, error) {
 	text := english(strings.Join(strings.Fields(written), " "))
 	s, ok := words(text)
+	var err error
 	if !ok {
-		s, ok = cronLine(text)
+		s, err = cronLine(text)
 	}
-	if !ok {
+	switch {
+	case err != nil && meansCron(text):
+		return Spec{}, mistakef("is no line of a crontab: %s: %q", err, written)
+	case err != nil:
 		return Spec{}, mistakef("must be a time such as \"02:00\", \"Sunday 03:00\", \"first Sunday 03:00\", \"day 1 03:00\" or \"every 6h\", is %q", written)
 	}
 	s.Text = written

@@ -249,6 +249,8 @@ func (r *reader) verbFlags(path, verb string, flags []string) {
 			if share, err := quantity.ParseShare(flags[i]); err != nil || share == 0 {
 				r.addf(path, "must be a share such as 80%% or 0.8, is %q", flags[i])
 			}
+		case slices.ContainsFunc(r.config.Services, func(s Service) bool { return s.Name == flag }):
+			r.addf(path, "%s does not take %q in a job: a job is about all services", verb, flag)
 		default:
 			r.addf(path, "%s does not take %q in a job", verb, flag)
 		}
