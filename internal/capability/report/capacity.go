@@ -130,9 +130,20 @@ func eachMount(mounts any, do func(name string, used, total any)) {
 		size, sized := number(mapping(about)["size_bytes"])
 		free, freed := number(mapping(about)["free_bytes"])
 		if sized && freed {
-			do(name, size-free, size)
+			used, all := filled(size, free, mapping(about)["used"])
+			do(name, used, all)
 		}
 	}
+}
+
+// filled is what a mount holds and what it can hold, as df and the check have it: a reserve of root's
+// or a quota is part of the size, and neither used nor free.
+func filled(size, free float64, share any) (used, all float64) {
+	if part, known := number(share); known && part < 1 {
+		used = free * part / (1 - part)
+		return used, used + free
+	}
+	return size - free, size
 }
 
 func mapping(value any) map[string]any {
