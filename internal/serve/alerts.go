@@ -49,7 +49,7 @@ func newAlerting(ctx context.Context, p *Process) (part, []route, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	a.to, err = alerts.Open(alerts.Options{Source: source, Dir: filepath.Join(app.StateDir(), "alerts"), System: app.Config.System,
+	a.to, err = alerts.Open(ctx, alerts.Options{Source: source, Dir: filepath.Join(app.StateDir(), "alerts"), System: app.Config.System,
 		ExternalURL: "http://" + app.Config.Listen, Log: p.Log(), Now: p.Now, Passage: a.passed})
 	if err != nil {
 		return nil, nil, fmt.Errorf("alerts: %w", err)

@@ -20,7 +20,7 @@ type collector struct {
 	mu    sync.Mutex
 	every time.Duration
 	last  *collect.Exposition // the latest round
-	sinks []func(at time.Time, families []*dto.MetricFamily, failed map[string]error)
+	sinks []func(ctx context.Context, at time.Time, families []*dto.MetricFamily)
 }
 
 func newCollector(_ context.Context, p *Process) (part, []route, error) {
@@ -33,7 +33,7 @@ func newCollector(_ context.Context, p *Process) (part, []route, error) {
 func (*collector) Name() string { return "collect" }
 
 // tell adds somebody who is given every round. It is called before Run only.
-func (c *collector) tell(sink func(at time.Time, families []*dto.MetricFamily, failed map[string]error)) {
+func (c *collector) tell(sink func(ctx context.Context, at time.Time, families []*dto.MetricFamily)) {
 	c.sinks = append(c.sinks, sink)
 }
 
@@ -53,7 +53,7 @@ func (c *collector) round(ctx context.Context) {
 	app, done := c.process.App()
 	defer done()
 	at := c.process.Now()
-	round, failed, err := app.Samples(ctx, nil)
+	round, _, err := app.Samples(ctx, nil) // of a target that failed, the sample up says so
 	if ctx.Err() != nil {
 		return
 	}
@@ -61,7 +61,7 @@ func (c *collector) round(ctx context.Context) {
 		c.process.Log().Error("samples of upkeep itself are not whole", "error", err)
 	}
 	for _, sink := range c.sinks {
-		sink(at, round.Families(), failed)
+		sink(ctx, at, round.Families())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

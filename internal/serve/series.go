@@ -98,8 +98,8 @@ func (k *keeper) alert(fired ...series.Alert) {
 }
 
 // keep writes one round of the collectors.
-func (k *keeper) keep(at time.Time, families []*dto.MetricFamily, _ map[string]error) {
-	if err := k.Append("collect", at, families); err != nil {
+func (k *keeper) keep(ctx context.Context, at time.Time, families []*dto.MetricFamily) {
+	if err := k.Append(ctx, "collect", at, families); err != nil {
 		k.process.Log().Error("samples not kept", "error", err)
 	}
 }

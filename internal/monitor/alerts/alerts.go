@@ -106,8 +106,9 @@ type Alertmanager struct {
 var recorder eventrecorder.Recorder
 
 // Open loads the configuration and begins to route. A configuration that is refused is
-// an error of type diag.List where it is the user's file.
-func Open(opt Options) (*Alertmanager, error) {
+// an error of type diag.List where it is the user's file. It goes on until Close, whatever
+// becomes of ctx.
+func Open(ctx context.Context, opt Options) (*Alertmanager, error) {
 	opt.defaults()
 	external, err := url.Parse(opt.ExternalURL)
 	if err != nil {
@@ -118,7 +119,7 @@ func Open(opt Options) (*Alertmanager, error) {
 	}
 	a := &Alertmanager{opt: opt, external: external, registry: prometheus.NewRegistry(), muted: marker.NewGroupMarker(),
 		delivery: newDeliveries(opt.Now), canaries: newCanaries(opt.Now())}
-	if err := a.keep(); err != nil {
+	if err := a.keep(context.WithoutCancel(ctx)); err != nil {
 		return nil, err
 	}
 	if err := a.Reload(opt.Source); err != nil {
@@ -128,7 +129,7 @@ func Open(opt Options) (*Alertmanager, error) {
 }
 
 // keep opens what outlives a configuration.
-func (a *Alertmanager) keep() (err error) {
+func (a *Alertmanager) keep(life context.Context) (err error) {
 	log, flags := a.opt.Log, namedReceivers{}
 	a.sent, err = nflog.New(nflog.Options{SnapshotFile: a.file("nflog"), Retention: retention, Logger: log, Metrics: a.registry})
 	if err != nil {
@@ -140,7 +141,7 @@ func (a *Alertmanager) keep() (err error) {
 		return fmt.Errorf("open the silences: %w", err)
 	}
 	a.silencer = silence.NewSilencer(a.silences, log, recorder)
-	a.alerts, err = mem.NewAlerts(context.Background(), collected, 0, a.silencer, log, recorder, a.registry, flags)
+	a.alerts, err = mem.NewAlerts(life, collected, 0, a.silencer, log, recorder, a.registry, flags)
 	if err != nil {
 		return fmt.Errorf("keep alerts: %w", err)
 	}

@@ -119,7 +119,7 @@ func open(t *testing.T, opt alerts.Options) *alerts.Alertmanager {
 		opt.ExternalURL = "http://127.0.0.1:9470"
 	}
 	opt.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := alerts.Open(opt)
+	a, err := alerts.Open(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,7 +395,7 @@ func TestSilencesOutliveTheProcess(t *testing.T) {
 	dir, h := t.TempDir(), newHook(t)
 	opt := alerts.Options{Source: alerts.Source{Notify: alerts.Notify{Webhook: h.URL}}, Dir: dir, System: "shop"}
 	for _, want := range []int{0, 1} {
-		a, err := alerts.Open(opt)
+		a, err := alerts.Open(t.Context(), opt)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -45,34 +44,20 @@ func newAppended() *appended { return &appended{sources: map[string]map[string]*
 
 // Append writes one round of samples of a source: a target, or all of them. A series of its
 // round before that is not in this one has ended at this time.
-func (s *Store) Append(source string, at time.Time, families []*dto.MetricFamily) error {
+func (s *Store) Append(ctx context.Context, source string, at time.Time, families []*dto.MetricFamily) error {
 	a := s.appended
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return s.append(source, at, families)
+	return s.append(ctx, source, at, families)
 }
 
-// Retain ends the series of every source that is not among these.
-func (s *Store) Retain(sources []string, at time.Time) (failed error) {
-	a := s.appended
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for source := range a.sources {
-		if !slices.Contains(sources, source) {
-			failed = errors.Join(failed, s.append(source, at, nil))
-			delete(a.sources, source)
-		}
-	}
-	return failed
-}
-
-func (s *Store) append(source string, at time.Time, families []*dto.MetricFamily) error {
+func (s *Store) append(ctx context.Context, source string, at time.Time, families []*dto.MetricFamily) error {
 	a := s.appended
 	if a.sources[source] == nil {
 		a.sources[source] = map[string]*kept{}
 	}
 	a.round++
-	r := &round{appended: a, series: a.sources[source], app: s.storage.AppenderV2(context.Background()), at: at.UnixMilli()}
+	r := &round{appended: a, series: a.sources[source], app: s.storage.AppenderV2(context.WithoutCancel(ctx)), at: at.UnixMilli()}
 	for _, f := range families {
 		r.family(f)
 	}

@@ -23,7 +23,7 @@ func filled(t *testing.T) string {
 		from := time.Now().Add(-6 * time.Hour).Add(time.Duration(part) * time.Hour)
 		for i := range 240 {
 			at := from.Add(time.Duration(i) * 15 * time.Second)
-			if err := s.Append("t", at, []*dto.MetricFamily{metric("a", float64(at.Unix())), metric("b", 1)}); err != nil {
+			if err := s.Append(t.Context(), "t", at, []*dto.MetricFamily{metric("a", float64(at.Unix())), metric("b", 1)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -76,7 +76,7 @@ func TestDamagedSamplesAreSetAsideAndToldOf(t *testing.T) {
 			if _, ok := value(t, s, "a"); ok != c.newest && c.newest {
 				t.Errorf("the newest sample is there: %v", ok)
 			}
-			if err := s.Append("t", time.Now(), []*dto.MetricFamily{metric("a", 1)}); err != nil {
+			if err := s.Append(t.Context(), "t", time.Now(), []*dto.MetricFamily{metric("a", 1)}); err != nil {
 				t.Errorf("append: %v", err)
 			}
 			if v, _ := value(t, s, "a"); v != 1 {
@@ -173,7 +173,7 @@ func TestAlertsGoOnWhileTheDiskIsFull(t *testing.T) {
 	before := time.Now().Add(-time.Minute)
 	s := start(t, series.Options{Dir: filepath.Join(dir, "samples"), Scrape: scrapes(t, "web", free1(t)),
 		Builtin: map[string][]byte{"r": []byte(`groups: [{name: g, rules: [{alert: Full, expr: 'disk_free == 0 and on() old == 7'}]}]`)}})
-	if err := s.Append("t", before, []*dto.MetricFamily{metric("old", 7)}); err != nil {
+	if err := s.Append(t.Context(), "t", before, []*dto.MetricFamily{metric("old", 7)}); err != nil {
 		t.Fatal(err)
 	}
 	fill()
@@ -182,7 +182,7 @@ func TestAlertsGoOnWhileTheDiskIsFull(t *testing.T) {
 		t.Errorf("loss is %+v", l)
 	}
 	during := time.Now()
-	if err := s.Append("t", during, []*dto.MetricFamily{metric("old", 7), metric("disk_free", 0)}); err != nil {
+	if err := s.Append(t.Context(), "t", during, []*dto.MetricFamily{metric("old", 7), metric("disk_free", 0)}); err != nil {
 		t.Fatalf("append on a full disk: %v", err)
 	}
 	until(t, "the alert fires", func() bool { return len(s.heard()) > 0 })
@@ -206,7 +206,7 @@ func TestOpensOnAFullDisk(t *testing.T) {
 	opt := series.Options{Dir: filepath.Join(dir, "samples")}
 	s := start(t, opt)
 	at := time.Now().Add(-time.Minute)
-	if err := s.Append("t", at, []*dto.MetricFamily{metric("old", 7)}); err != nil {
+	if err := s.Append(t.Context(), "t", at, []*dto.MetricFamily{metric("old", 7)}); err != nil {
 		t.Fatal(err)
 	}
 	s.stop()
@@ -215,7 +215,7 @@ func TestOpensOnAFullDisk(t *testing.T) {
 	if len(s.Loss()) != 1 {
 		t.Fatalf("loss is %+v", s.Loss())
 	}
-	if err := s.Append("t", time.Now(), []*dto.MetricFamily{metric("new", 8)}); err != nil {
+	if err := s.Append(t.Context(), "t", time.Now(), []*dto.MetricFamily{metric("new", 8)}); err != nil {
 		t.Fatal(err)
 	}
 	if v, _ := value(t, s, "new"); v != 8 {

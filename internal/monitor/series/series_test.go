@@ -146,7 +146,7 @@ func TestRulesOfTheGuideAreJudgedAndMissedMetricsNamed(t *testing.T) {
 	if got := told(loaded, false); !slices.Equal(got, want) {
 		t.Errorf("at load: %q, want %q", got, want)
 	}
-	if err := s.Append("t", time.Now(), nil); err != nil {
+	if err := s.Append(t.Context(), "t", time.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "compared with what was scraped", func() bool { return len(told(s.Lints(), true)) == 4 })
@@ -336,7 +336,7 @@ func TestSeriesThatARoundNoLongerHasHasEnded(t *testing.T) {
 	s := start(t, series.Options{})
 	now := time.Now().Add(-10 * time.Second)
 	for i, round := range [][]*dto.MetricFamily{{metric("a", 1, "x", "1"), metric("b", 2)}, {metric("b", 3)}} {
-		if err := s.Append("t", now.Add(time.Duration(i)*time.Second), round); err != nil {
+		if err := s.Append(t.Context(), "t", now.Add(time.Duration(i)*time.Second), round); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -350,17 +350,11 @@ func TestSeriesThatARoundNoLongerHasHasEnded(t *testing.T) {
 	if err != nil || len(all) != 1 || len(all[0].Points) != 1 || all[0].Labels["x"] != "1" {
 		t.Errorf("a was %+v (%v)", all, err)
 	}
-	if err := s.Append("other", time.Now(), []*dto.MetricFamily{metric("c", 4)}); err != nil {
+	if err := s.Append(t.Context(), "other", time.Now(), []*dto.MetricFamily{metric("c", 4)}); err != nil {
 		t.Fatal(err)
 	}
 	if v, _ := value(t, s, "b"); v != 3 {
 		t.Errorf("another source has ended b")
-	}
-	if err := s.Retain([]string{"other"}, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if v, ok := value(t, s, "b"); ok {
-		t.Errorf("a source that is gone has b: %v", v)
 	}
 }
 
@@ -370,7 +364,7 @@ func TestHistogramsAndSummariesAreSeries(t *testing.T) {
 		SampleCount: proto.Uint64(3), SampleSum: proto.Float64(6), Bucket: []*dto.Bucket{{UpperBound: proto.Float64(1), CumulativeCount: proto.Uint64(2)}}}}}}
 	q := &dto.MetricFamily{Name: proto.String("q"), Type: dto.MetricType_SUMMARY.Enum(), Metric: []*dto.Metric{{Summary: &dto.Summary{
 		SampleCount: proto.Uint64(4), SampleSum: proto.Float64(8), Quantile: []*dto.Quantile{{Quantile: proto.Float64(0.5), Value: proto.Float64(2)}}}}}}
-	if err := s.Append("t", time.Now(), []*dto.MetricFamily{h, q}); err != nil {
+	if err := s.Append(t.Context(), "t", time.Now(), []*dto.MetricFamily{h, q}); err != nil {
 		t.Fatal(err)
 	}
 	for expr, want := range map[string]float64{`h_bucket{le="1"}`: 2, `h_bucket{le="+Inf"}`: 3, "h_sum": 6, "h_count": 3, `q{quantile="0.5"}`: 2, "q_sum": 8, "q_count": 4} {
