@@ -127,7 +127,7 @@ func TestWhatIsNoTime(t *testing.T) {
 			t.Errorf("%q was read as %s", bad, s.Describe("en"))
 		}
 	}
-	for bad, why := range map[string]string{"61 3 * * *": "above maximum (59)", "@fortnightly": "@fortnightly", "every other day at noon": "must be a time such as"} {
+	for bad, why := range map[string]string{"61 3 * * *": "above maximum (59)", "@fortnightly": "@fortnightly", "@every 1s": "more often than once a minute", "every other day at noon": "must be a time such as"} {
 		if _, err := calendar.Parse(bad); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %v, want %q", bad, err, why)
 		}

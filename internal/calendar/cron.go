@@ -43,7 +43,7 @@ func cronLine(text string) (Spec, error) {
 	return Spec{}, errNoTurn
 }
 
-var errNoTurn = errors.New("comes at no minute")
+var errNoTurn = errors.New("more often than once a minute, or never")
 
 // meansCron reports whether a text looks as if it was meant for cron.
 func meansCron(text string) bool {

@@ -10,23 +10,23 @@ import (
 
 // Logrotate does with log files what their declarations ask for. Without any it says so.
 func (s System) Logrotate() []File {
-	var b strings.Builder
+	l := s.lines()
 	for _, declared := range s.Config.Services {
 		if r, asked := service.RotationOf(declared.Config); asked {
-			s.rotate(&b, declared.Name, r)
+			s.rotate(l, declared.Name, r)
 		}
 	}
-	if b.Len() == 0 {
-		b.WriteString("# no service of kind logs has rotate:\n")
+	if l.Len() == 0 {
+		l.comment("no-rotation", nil)
 	}
-	return []File{{Path: "/etc/logrotate.d/upkeep-" + s.Config.System, Text: b.String()}}
+	return []File{{Path: "/etc/logrotate.d/upkeep-" + s.Config.System, Text: l.String()}}
 }
 
-func (s System) rotate(b *strings.Builder, name string, r service.Rotation) {
+func (s System) rotate(l *lines, name string, r service.Rotation) {
 	var paths []string
 	for _, path := range r.Paths {
 		if strings.Contains(path, "**") || strings.ContainsAny(path, "{}") {
-			fmt.Fprintf(b, "# %s: left out, because logrotate knows neither ** nor {a,b}: %s\n", name, path)
+			l.comment("pattern", service.Args{"service": name, "path": path})
 			continue
 		}
 		paths = append(paths, `"`+s.Config.Resolve(path)+`"`)
@@ -34,11 +34,11 @@ func (s System) rotate(b *strings.Builder, name string, r service.Rotation) {
 	if len(paths) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "# %s\n%s {\n", name, strings.Join(paths, " "))
+	fmt.Fprintf(l, "# %s\n%s {\n", name, strings.Join(paths, " "))
 	for _, line := range directives(r) {
-		b.WriteString("\t" + line + "\n")
+		l.WriteString("\t" + line + "\n")
 	}
-	b.WriteString("}\n")
+	l.WriteString("}\n")
 }
 
 const day = 24 * time.Hour

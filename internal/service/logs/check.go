@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/glob"
 	"upkeep/internal/service"
 )
 
@@ -120,9 +121,9 @@ func (in *Instance) judgePresence(ctx context.Context, f *found, v *service.Verd
 
 // insides are patterns for what lies in directories that are declared as if they were files.
 func (in *Instance) insides() (patterns []string) {
-	for i, pattern := range in.patterns {
-		if info, err := os.Stat(pattern); err == nil && info.IsDir() {
-			patterns = append(patterns, strings.TrimRight(in.cfg.Paths[i], "/")+"/*.log")
+	for _, path := range in.cfg.Paths {
+		if info, err := os.Stat(glob.Absolute(in.env.Base, path)); err == nil && info.IsDir() {
+			patterns = append(patterns, strings.TrimRight(path, "/")+"/*.log")
 		}
 	}
 	return patterns

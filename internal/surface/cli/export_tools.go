@@ -58,7 +58,7 @@ func (c *cli) exportTool(e exporter, out *string) *cobra.Command {
 func (c *cli) putFiles(files []control.File, out string) error {
 	switch {
 	case c.json:
-		c.printJSON(map[string]any{"exit_code": 0, "files": files})
+		c.printJSON(map[string]any{"exit_code": 0, "files": orEmpty(files)})
 	case out == "":
 		for _, f := range files {
 			fmt.Fprintf(c.Out, "# %s\n%s", f.Path, f.Text)

@@ -1,7 +1,8 @@
 // Command summary reads the output of "go test -json" and prints what a person
 // wants to know: each package, each failure with its output, each skipped test
-// with its reason, the slowest tests, and one line of numbers. It ends with 1 when a test failed, and
-// with -no-skips also when one was skipped: a skipped test has shown nothing.
+// with its reason, the slowest tests, and one line of numbers. It ends with 1 when a
+// test failed, and with -no-skips also when one was skipped: a skipped test has shown
+// nothing.
 package main
 
 import (
@@ -122,7 +123,7 @@ func (t *tally) end(e event, text string) {
 	}
 }
 
-// slowest names the tests that took longest, of those that ran side by side as long as they ran.
+// slowest names the tests that took longest. The time of one that ran beside others holds its waiting for them.
 func (t *tally) slowest() {
 	const most, least = 20, 10 // tests, seconds
 	slices.SortStableFunc(t.took, func(a, b event) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
